@@ -1,0 +1,1 @@
+"""The benchmarks: paired and interleaved runs on this machine, their figures as JSON and as tables."""

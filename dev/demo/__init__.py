@@ -1,0 +1,1 @@
+"""The demonstrations: the main job on the local cluster, and its refusal."""
