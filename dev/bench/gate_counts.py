@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-import requests
-
+from dev import loopback
 from dev.bench.gate_objects import VERBS
 from dev.cluster.layout import Layout
 from dev.cluster.ports import LOOPBACK
@@ -54,8 +53,8 @@ def counts(root: Path, page: str, namespace: str) -> Counts:
     """
     layout = Layout(root)
     ports = layout.ports()
-    etcd = requests.get(f"http://{LOOPBACK}:{ports['etcd']}/metrics", timeout=20).text
-    prometheus = requests.get(f"http://{LOOPBACK}:{ports['prometheus']}/metrics", timeout=20).text
+    etcd = loopback.get(f"http://{LOOPBACK}:{ports['etcd']}/metrics", timeout=20).text
+    prometheus = loopback.get(f"http://{LOOPBACK}:{ports['prometheus']}/metrics", timeout=20).text
     records = layout.records()
     return Counts(
         requests=requests_by_verb(page, namespace),

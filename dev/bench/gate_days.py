@@ -21,8 +21,6 @@ from threading import Event, active_count
 from typing import Any
 from unittest.mock import patch
 
-import requests
-
 from ansible_collections.sharedgpu.voice.plugins.module_utils.gate import options
 from ansible_collections.sharedgpu.voice.plugins.module_utils.gate.__main__ import run
 from ansible_collections.sharedgpu.voice.plugins.module_utils.gate.health import Health
@@ -31,6 +29,7 @@ from ansible_collections.sharedgpu.voice.plugins.module_utils.gate.loop import G
 from ansible_collections.sharedgpu.voice.plugins.module_utils.gate.metrics import Metrics
 from ansible_collections.sharedgpu.voice.plugins.module_utils.gate.server import serve
 from ansible_collections.sharedgpu.voice.plugins.module_utils.gate.transport import Answer, Channel
+from dev import loopback
 from dev.bench.gate_counts import memory
 from dev.bench.gate_objects import LOUD, QUIET
 
@@ -64,8 +63,8 @@ class Days(Event):
         number = (self.now - _BEGIN) // _HALF_HOUR
         size = LOUD if number % 2 else QUIET
         body = {"workload": "tts-resident", "idle": size}
-        requests.post(f"{self._card_url}/control/set", json=body, timeout=20).raise_for_status()
-        requests.get(f"{self._page_url}/metrics", timeout=20).raise_for_status()
+        loopback.post(f"{self._card_url}/control/set", json=body, timeout=20).raise_for_status()
+        loopback.get(f"{self._page_url}/metrics", timeout=20).raise_for_status()
         if number % 2 == 0:
             gc.collect()
             files = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - names are all that is wanted

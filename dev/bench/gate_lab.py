@@ -19,6 +19,7 @@ import requests
 import yaml
 from kubernetes import client, config, utils
 
+from dev import loopback
 from dev.bench.gate_objects import ACCOUNT, EXPORTERS, STATE, Place, rights, scenario
 from dev.bench.model import BenchError
 from dev.bench.objects import Object
@@ -63,7 +64,7 @@ class Lab:
         server, authority, token = self.access()
         headers = {"Authorization": f"Bearer {token}"}
         method = "GET" if json is None else "POST"
-        answer = requests.request(
+        answer = loopback.request(
             method, f"{server}{path}", json=json, headers=headers, verify=str(authority), stream=stream, timeout=timeout
         )
         answer.raise_for_status()
@@ -170,7 +171,7 @@ class Gate:
     def page(self) -> str:
         """Return its metrics, nothing while it does not answer."""
         try:
-            return requests.get(f"{self.url}/metrics", timeout=5).text
+            return loopback.get(f"{self.url}/metrics", timeout=5).text
         except (requests.ConnectionError, requests.Timeout):
             if self.process.poll() is not None:
                 raise BenchError(f"the gate ended with {self.process.returncode}, see its log") from None
@@ -192,7 +193,7 @@ def environ() -> dict[str, str]:
 def answers(url: str) -> bool:
     """Tell whether somebody answers there as wanted."""
     try:
-        return requests.get(url, timeout=2).ok
+        return loopback.get(url, timeout=2).ok
     except requests.RequestException:
         return False
 
@@ -200,7 +201,7 @@ def answers(url: str) -> bool:
 def scraped(url: str) -> bool:
     """Tell whether a Prometheus has good scrapes of all its targets."""
     try:
-        body = requests.get(f"{url}/api/v1/query", params={"query": "sum(up)"}, timeout=2).json()
+        body = loopback.get(f"{url}/api/v1/query", params={"query": "sum(up)"}, timeout=2).json()
     except requests.RequestException:
         return False
     return bool(body["data"]["result"]) and float(body["data"]["result"][0]["value"][1]) == len(EXPORTERS)

@@ -15,6 +15,7 @@ from typing import Any
 
 import requests
 
+from dev import loopback
 from dev.bench.gate_lab import Lab
 from dev.bench.gate_objects import LOUD, QUIET, Place
 from dev.bench.model import BenchError
@@ -127,4 +128,4 @@ def _trials(watcher: Watcher, contender: Contender, place: Place) -> list[float]
 
 def _resident(contender: Contender, place: Place, size: str) -> None:
     body = {"workload": place.resident, "idle": size}
-    requests.post(f"{contender.card_url}/control/set", json=body, timeout=20).raise_for_status()
+    loopback.post(f"{contender.card_url}/control/set", json=body, timeout=20).raise_for_status()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import requests
 
+from dev import loopback
 from dev.bench.gpu_history import TIMEOUT
 from dev.bench.model import BenchError
 from dev.bench.programs import Programs
@@ -32,7 +33,7 @@ class Store:
 
     def questions(self) -> int:
         """Return how many instant queries it has answered since its start, by its own count."""
-        text = requests.get(f"{self.url}/metrics", timeout=10).text
+        text = loopback.get(f"{self.url}/metrics", timeout=10).text
         return sum(int(float(number)) for number in _ASKED.findall(text))
 
 
@@ -72,7 +73,7 @@ def _wait(store: Store, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + _STARTED
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            if requests.get(f"{store.url}/-/ready", timeout=1).ok:
+            if loopback.get(f"{store.url}/-/ready", timeout=1).ok:
                 return
         except requests.ConnectionError:
             pass

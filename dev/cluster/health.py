@@ -8,13 +8,9 @@ from typing import Any
 
 import requests
 
+from dev import loopback
+
 _TIMEOUT = 2.0
-
-
-def _session() -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False  # a proxy of the machine must not see loopback
-    return session
 
 
 def ask(
@@ -25,17 +21,16 @@ def ask(
     params: Mapping[str, str] | None = None,
 ) -> requests.Response | None:
     """GET; None where nobody answers in two seconds."""
-    with _session() as session:
-        try:
-            return session.get(
-                url,
-                headers=dict(headers or {}),
-                params=dict(params or {}),
-                verify=str(verify) if isinstance(verify, Path) else verify,
-                timeout=_TIMEOUT,
-            )
-        except requests.RequestException:
-            return None
+    try:
+        return loopback.get(
+            url,
+            headers=dict(headers or {}),
+            params=dict(params or {}),
+            verify=str(verify) if isinstance(verify, Path) else verify,
+            timeout=_TIMEOUT,
+        )
+    except requests.RequestException:
+        return None
 
 
 def is_ok(url: str, *, headers: Mapping[str, str] | None = None, verify: bool | Path = False) -> bool:

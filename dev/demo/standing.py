@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import requests
+from dev import loopback
 
 from .stages import Failed, Local
 
@@ -38,7 +38,7 @@ def held(local: Local) -> str:
     """Return who holds how much of the simulated card, by its own account, once speech to text is on it."""
     deadline = time.monotonic() + HELD_WITHIN
     while True:
-        answer = requests.get(f"{local.environ['CARD_URL']}/control/state", timeout=10)
+        answer = loopback.get(f"{local.environ['CARD_URL']}/control/state", timeout=10)
         answer.raise_for_status()
         cards = answer.json()["cards"]
         if any(resident["namespace"] == "portal-stt" for card in cards for resident in card["residents"]):

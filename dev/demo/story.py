@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-import requests
 from kubernetes.dynamic.exceptions import NotFoundError
 
+from dev import loopback
 from dev.gate.pod import NAME, events, forget, run
 from dev.gate.process import GateProcess
 
@@ -72,14 +72,14 @@ class Story:
     def control(self, action: str, **body: Any) -> None:
         """Do something to the simulated card."""
         url = f"{self.local.environ['CARD_URL']}/control/{action}"
-        requests.post(url, json=body, timeout=10).raise_for_status()
+        loopback.post(url, json=body, timeout=10).raise_for_status()
 
     def _stands(self) -> int | None:
         """Return 0 or 1 where replicas, pods and the card agree, None while they do not."""
         deployments = self.local.kube.resources.get(api_version="apps/v1", kind="Deployment")
         replicas = deployments.get(namespace=NAMESPACE, name=TARGET).to_dict()["spec"]["replicas"]
         pods = self.local.kube.resources.get(api_version="v1", kind="Pod").get(namespace=NAMESPACE).items
-        cards = requests.get(f"{self.local.environ['CARD_URL']}/control/state", timeout=10).json()["cards"]
+        cards = loopback.get(f"{self.local.environ['CARD_URL']}/control/state", timeout=10).json()["cards"]
         held = [one for card in cards for one in card["residents"] if one["namespace"] == NAMESPACE]
         return replicas if replicas == len(pods) == len(held) else None
 

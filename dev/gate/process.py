@@ -16,6 +16,7 @@ from typing import Any
 
 import requests
 
+from dev import loopback
 from dev.cluster.ports import LOOPBACK, reserved_port
 
 STOP_WITHIN = 30
@@ -60,7 +61,7 @@ class GateProcess:
     def metric(self, name: str, **labels: str) -> float | None:
         """Return one of its metrics, None where there is none."""
         try:
-            page = requests.get(f"{self._url}/metrics", timeout=5).text
+            page = loopback.get(f"{self._url}/metrics", timeout=5).text
         except (requests.ConnectionError, requests.Timeout):
             return None  # it does not listen yet, or is busy
         for line in page.splitlines():
@@ -72,7 +73,7 @@ class GateProcess:
     def status(self, path: str) -> int:
         """Return the HTTP status of a health check, 0 while nobody answers."""
         with contextlib.suppress(requests.ConnectionError, requests.Timeout):
-            return requests.get(f"{self._url}{path}", timeout=5).status_code
+            return loopback.get(f"{self._url}{path}", timeout=5).status_code
         return 0
 
     def stop(self, number: int = signal.SIGTERM) -> int:

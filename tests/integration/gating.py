@@ -19,6 +19,7 @@ import requests
 import yaml
 from kubernetes.dynamic import DynamicClient
 
+from dev import loopback
 from dev.cluster.ports import LOOPBACK, reserved_port
 from dev.gate import pod
 from dev.gate.process import GateProcess
@@ -96,12 +97,12 @@ class World:
 
     def control(self, action: str, **body: Any) -> None:
         """Do something to the card."""
-        answer = requests.post(f"{self.card_url}/control/{action}", json=body, timeout=5)
+        answer = loopback.post(f"{self.card_url}/control/{action}", json=body, timeout=5)
         assert answer.status_code == 200, answer.text
 
     def held(self) -> int:
         """Return what the target holds on the card (MiB), whatever exporters say."""
-        cards = requests.get(f"{self.card_url}/control/state", timeout=5).json()["cards"]
+        cards = loopback.get(f"{self.card_url}/control/state", timeout=5).json()["cards"]
         found = [one["used_bytes"] for card in cards for one in card["residents"] if one["namespace"] == self.namespace]
         return int(sum(found)) // MIB
 
@@ -265,7 +266,7 @@ def prometheus(world: World, interval: str = "200ms") -> Iterator[None]:
 
 def answers(url: str) -> bool:
     with contextlib.suppress(requests.RequestException):
-        return requests.get(url, timeout=2).status_code == 200
+        return loopback.get(url, timeout=2).status_code == 200
     return False
 
 

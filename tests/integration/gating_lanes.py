@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import requests
 import yaml
 from kubernetes.dynamic import DynamicClient
 
+from dev import loopback
 from dev.card import control
 from dev.card.fields import ScenarioError
 from dev.card.machine import Machine
@@ -237,8 +237,8 @@ class Lane(World):
         # An Event's name holds its instant, and cases with a passed clock share instants: it would be there already.
         self.ground.admin.ask("DELETE", f"/apis/events.k8s.io/v1/namespaces/{self.namespace}/events")
         # Peaks of the former case are none of this one's.
-        gone = requests.post(
-            f"{self.prometheus_url}/api/v1/admin/tsdb/delete_series", {"match[]": '{job!=""}'}, timeout=30
+        gone = loopback.post(
+            f"{self.prometheus_url}/api/v1/admin/tsdb/delete_series", params={"match[]": '{job!=""}'}, timeout=30
         )
         assert gone.status_code == 204, gone.text
         self.api.asked, self.metrics.asked, self._foreign = [], [], set()

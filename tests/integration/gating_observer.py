@@ -13,6 +13,8 @@ from typing import Any
 import requests
 import yaml
 
+from dev import loopback
+
 MERGE = "application/merge-patch+json"
 WATCHED = {
     "pods": "/api/v1/pods",
@@ -39,10 +41,9 @@ class Admin:
 
     def session(self) -> requests.Session:
         if not hasattr(self._local, "session"):
-            self._local.session = requests.Session()
+            self._local.session = loopback.session()
             self._local.session.headers["Authorization"] = f"Bearer {self._token}"
             self._local.session.verify = str(self.ca)
-            self._local.session.trust_env = False  # neither a proxy nor other CAs of the caller's
             self._sessions.append(self._local.session)
         found: requests.Session = self._local.session
         return found

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-import requests
 from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import NotFoundError
 
+from dev import loopback
 from dev.demo.snapshot import changes, connect, snapshot
 from tests.integration.clusters import CHECKOUT, LocalCluster, bring_up, command, wait_for
 from tests.integration.plays import Playbooks, Run
@@ -76,11 +76,11 @@ class Bench:
         return {one.metadata.name for one in found}
 
     def control(self, action: str, **body: Any) -> None:
-        requests.post(f"{self.local.card_url}/control/{action}", json=body, timeout=10).raise_for_status()
+        loopback.post(f"{self.local.card_url}/control/{action}", json=body, timeout=10).raise_for_status()
 
     def samples(self, query: str) -> list[Any]:
         url = f"{self.local.prometheus_url}/api/v1/query"
-        found: list[Any] = requests.get(url, params={"query": query}, timeout=10).json()["data"]["result"]
+        found: list[Any] = loopback.get(url, params={"query": query}, timeout=10).json()["data"]["result"]
         return found
 
 

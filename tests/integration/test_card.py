@@ -18,6 +18,7 @@ import requests
 import yaml
 from kubernetes.dynamic import DynamicClient
 
+from dev import loopback
 from dev.cluster.layout import Layout
 from dev.cluster.ports import LOOPBACK, reserved_port
 from tests.integration.clusters import CHECKOUT, LocalCluster, bring_up, command, wait_for
@@ -34,7 +35,7 @@ class Card:
     url: str
 
     def state(self) -> dict[str, Any]:
-        answer: dict[str, Any] = requests.get(f"{self.url}/control/state", timeout=5).json()
+        answer: dict[str, Any] = loopback.get(f"{self.url}/control/state", timeout=5).json()
         return answer
 
     def used(self) -> dict[str, int]:
@@ -42,12 +43,12 @@ class Card:
         return {one["pod"]: one["used_bytes"] // MIB for card in self.state()["cards"] for one in card["residents"]}
 
     def page(self, path: str) -> str:
-        answer = requests.get(f"{self.url}/metrics/{path}", timeout=5)
+        answer = loopback.get(f"{self.url}/metrics/{path}", timeout=5)
         assert answer.status_code == 200, answer.text
         return answer.text
 
     def do(self, action: str, **body: Any) -> None:
-        answer = requests.post(f"{self.url}/control/{action}", json=body, timeout=5)
+        answer = loopback.post(f"{self.url}/control/{action}", json=body, timeout=5)
         assert answer.status_code == 200, answer.text
 
 
@@ -212,7 +213,7 @@ class Prometheus:
     url: str
 
     def query(self, promql: str) -> list[dict[str, Any]]:
-        answer = requests.get(f"{self.url}/api/v1/query", {"query": promql}, timeout=5)
+        answer = loopback.get(f"{self.url}/api/v1/query", params={"query": promql}, timeout=5)
         assert answer.status_code == 200, answer.text
         found: list[dict[str, Any]] = answer.json()["data"]["result"]
         return found
@@ -223,7 +224,7 @@ class Prometheus:
 
     def is_up(self) -> bool:
         try:
-            return requests.get(f"{self.url}/-/ready", timeout=5).ok
+            return loopback.get(f"{self.url}/-/ready", timeout=5).ok
         except (requests.ConnectionError, requests.Timeout):
             return False
 

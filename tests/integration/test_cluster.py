@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from kubernetes.dynamic import DynamicClient
 
+from dev import loopback
 from dev.cluster import process
 from dev.cluster.layout import Layout
 from tests.integration.clusters import CHECKOUT, LocalCluster, bring_up, command, wait_for
@@ -187,7 +187,7 @@ def test_two_clusters_side_by_side_do_not_meet(own: LocalCluster, cluster: Local
     assert not set(own.environ.values()) & set(cluster.environ.values())
     command(own.root, "down")
     assert living(own.root) == []
-    assert requests.get(f"{cluster.prometheus_url}/-/ready", timeout=5).ok
+    assert loopback.get(f"{cluster.prometheus_url}/-/ready", timeout=5).ok
     assert "gpu-1" in kubectl(cluster, "get", "nodes")
 
 

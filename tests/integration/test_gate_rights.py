@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-import requests
 from kubernetes.dynamic import DynamicClient
 
+from dev import loopback
 from tests.integration.applying import Live
 from tests.integration.clusters import LocalCluster
 from tests.integration.gating import TARGET, World, deploy, deployment, namespaces
@@ -112,7 +112,7 @@ def tried(world: World, act: Act) -> int:
     namespace = namespace_of(act, world)
     resource, _slash, subresource = act.resource.partition("/")
     parts = [GROUPS[act.group], *(["namespaces", namespace] if namespace else []), resource, act.name, subresource]
-    answer = requests.request(
+    answer = loopback.request(
         VERBS[act.verb],
         server + "/".join(part for part in parts if part) + "?dryRun=All",
         headers={"Authorization": f"Bearer {world.token()}", "Content-Type": "application/merge-patch+json"}
@@ -143,7 +143,7 @@ def test_no_right_is_left_out_of_this_list(world: World) -> None:
     found = set()
     for where in ("tenant", "gate"):
         act = Act("list", "pods", "", where)
-        answer = requests.post(
+        answer = loopback.post(
             f"{server}/apis/authorization.k8s.io/v1/selfsubjectrulesreviews",
             headers={"Authorization": f"Bearer {world.token()}"},
             json={"spec": {"namespace": namespace_of(act, world)}},
