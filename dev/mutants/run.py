@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 CORE = Path("plugins/module_utils/core")
 TESTS = Path("tests/unit/plugins/module_utils/core")
-FAST = ("test_gate_rules.py", "test_gate_owed.py", "test_gate_arriving.py", "test_policy.py")
+FAST = ("test_gate_rules.py", "test_gate_owed.py", "test_gate_arriving.py", "test_gate_cards.py", "test_policy.py")
 SUITES = (FAST, ("test_gate_walk.py", "test_windows.py"), ("test_replay.py", "test_gate_machine.py"))
 
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from .cards import MeasuredCard
 from .declared import Plan
@@ -27,7 +28,9 @@ def assemble(plan: Plan, measured: Sequence[MeasuredCard], found: Sequence[Holdi
     residents = _residents(plan, matches, measured, found, peaks, chosen)
     used = {match.name: sum(r.used_bytes for r in residents if r.card == match.name) for match in matches}
     cards = tuple(_card(match, used[match.name]) for match in matches)
-    doubts = [problem for match in matches if match.measured for problem in match.measured.problems]
+    doubts = [
+        replace(problem, card=match.name) for match in matches if match.measured for problem in match.measured.problems
+    ]
     doubts.extend(_contradictions(matches, cards, used))
     if residents and not measured:
         doubts.extend(_unseen(matches, residents))
@@ -125,6 +128,7 @@ def _unseen(matches: Sequence[Match], residents: Sequence[Resident]) -> Iterator
                 "source_silent",
                 f"card {match.name}: nobody measures it, and no series names a resident of it; look at the exporter of "
                 "its node, or scrape one that knows the card itself",
+                match.name,
             )
 
 
@@ -142,6 +146,7 @@ def _contradictions(
                     f"card {card.name}: its pods hold {format_size(held[card.name])} together, but "
                     f"{match.measured.profile} says that only "
                     f"{format_size(match.measured.used)} are used: one of the two exporters is wrong or old",
+                    card.name,
                 )
             )
         elif card.used_bytes > card.total_bytes > 0:
@@ -151,6 +156,7 @@ def _contradictions(
                     f"card {card.name}: {format_size(card.used_bytes)} are used of a total of "
                     f"{format_size(card.total_bytes)}: "
                     "correct the card's total, or look at the exporter",
+                    card.name,
                 )
             )
     return tuple(problems)

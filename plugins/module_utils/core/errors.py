@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Optional
 
 MAX_SHOWN = 120
 
@@ -56,7 +56,11 @@ class QueryError(Exception):
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a reading is not trusted: a stable reason ``code`` and a sentence with the numbers and the remedy."""
+    """Why a reading is not trusted: a stable reason ``code`` and a sentence with the numbers and the remedy.
+
+    ``card`` is the plan's card that alone it speaks against, None where it speaks against the whole reading.
+    """
 
     code: str
     message: str
+    card: Optional[str] = None

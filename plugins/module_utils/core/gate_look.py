@@ -73,9 +73,9 @@ class Look(Sight):
 
     def _is_gone(self, card: str) -> bool:
         """Tell whether nobody knows the card any more: it was replaced, or has another name now."""
-        known = {self.card_name(tenant.name) for tenant in self.policy.plan.tenants}
-        seen = {found.name for found in self.reading.cards}
-        return bool(card and seen) and None not in known and card not in known | seen
+        seen = {found.name for found in self.reading.cards} | self.reading.doubtful()
+        known = seen | {self.card_name(tenant.name) for tenant in self.policy.plan.tenants}
+        return bool(card and seen) and not known & {card, None}
 
     # --- what is left ---
 

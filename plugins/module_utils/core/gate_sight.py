@@ -29,7 +29,7 @@ class Sight:
         self.now = now
         self.seconds = now.timestamp()
         self.state = settled(state, self.seconds, policy.gate.cool_down)
-        self.reading = view.reading.trusted()
+        self.reading = view.reading.by_card()
         self._targets = view.targets
         self._taken_at = view.taken_at
         plan = policy.plan.tenants
@@ -74,8 +74,9 @@ class Sight:
 
     def blind_on(self, card: Optional[str]) -> Optional[str]:
         """Return the code of the reason why the reading says nothing of a card, None if it does."""
-        if self.reading.problems:
-            return self.reading.problems[0].code
+        against = next((one.code for one in self.reading.problems if one.card in (card, None)), None)
+        if against is not None:
+            return against
         found = self._card(card)
         if found is None:
             return NO_READING

@@ -55,8 +55,14 @@ class Now:
 
 
 def measure(port: PromQuery, plan: Plan, options: Options) -> Reading:
+    """Return the reading for a verdict on the whole plan: that of :func:`measure_cards`, trusted as a whole or not."""
+    return measure_cards(port, plan, options).trusted()
+
+
+def measure_cards(port: PromQuery, plan: Plan, options: Options) -> Reading:
     """Return the reading of the plan's cards; what keeps it from being trusted is in its ``problems``, never raised.
 
+    A card has no numbers where a problem speaks against it (:meth:`~.reading.Reading.by_card`).
     Raises :class:`~.errors.InputError` where the plan does not fit what was found (several cards and no ``card``).
     """
     profiles = chosen(options.profile)
@@ -75,7 +81,7 @@ def measure(port: PromQuery, plan: Plan, options: Options) -> Reading:
         lookback_seconds=options.lookback,
         problems=(*now.problems, *(() if plan.cards else now.vanished), *reading.problems),
         notes=(*now.notes, *reading.notes),
-    ).trusted()
+    ).by_card()
 
 
 def look(profiles: Sequence[Profile], samples: Sequence[Sample], facts: Facts, max_age: int) -> Now:

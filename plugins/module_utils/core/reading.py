@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Optional
 
 from .errors import Problem
@@ -58,7 +58,7 @@ class Resident:
 
 @dataclass(frozen=True)
 class Reading:
-    """One measurement; trusted if ``problems`` is empty, and without numbers otherwise (:meth:`trusted`).
+    """One measurement; trusted if ``problems`` is empty, else without numbers (:meth:`trusted`, :meth:`by_card`).
 
     ``observed`` is the most that each tenant's pods held together within the look-back, ``others`` what undeclared
     residents are counted at by card (bytes), ``tenant_cards`` the card of each tenant, ``covered_seconds`` how
@@ -76,7 +76,27 @@ class Reading:
     notes: tuple[str, ...] = ()
 
     def trusted(self) -> Reading:
-        """Return the reading without the numbers that must not be used: all of them, if there is a problem."""
+        """Return the reading for a verdict on the whole plan: without any number, if there is any problem."""
         if not self.problems:
             return self
         return Reading(problems=self.problems, notes=self.notes, lookback_seconds=self.lookback_seconds)
+
+    def by_card(self) -> Reading:
+        """Return the reading for whoever judges each card alone: without the numbers of the cards that are in doubt.
+
+        Exporters that are scraped one after the other contradict each other about a card whenever a pod comes or goes
+        there. That says nothing about the other cards, and must neither hide who fills them nor count as an outage.
+        """
+        doubtful = self.doubtful()
+        if None in doubtful:
+            return self.trusted()
+        return replace(
+            self,
+            cards=tuple(card for card in self.cards if card.name not in doubtful),
+            residents=tuple(resident for resident in self.residents if resident.card not in doubtful),
+            others={card: size for card, size in self.others.items() if card not in doubtful},
+        )
+
+    def doubtful(self) -> frozenset[Optional[str]]:
+        """Return the cards that a problem speaks against; None among them: the whole reading."""
+        return frozenset(problem.card for problem in self.problems)

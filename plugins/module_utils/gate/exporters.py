@@ -62,7 +62,7 @@ class Exporters:
         # A plan that names its cards misses its own.
         vanished = () if plan.cards else found.vanished
         problems = (*found.problems, *vanished, *reading.problems, *self._cardless(found.cards))
-        return replace(reading, problems=problems, notes=(*found.notes, *reading.notes)).trusted()
+        return replace(reading, problems=problems, notes=(*found.notes, *reading.notes)).by_card()
 
     def _cardless(self, cards: Sequence[MeasuredCard]) -> tuple[Problem, ...]:
         """Return the problem of several exporters of which none tells of a card: one of them is there for that."""

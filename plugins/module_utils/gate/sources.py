@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Callable, Protocol
 
 from ..core.errors import InputError, Problem
-from ..core.measure import Options, measure
+from ..core.measure import Options, measure_cards
 from ..core.policy import Policy
 from ..core.reading import Reading
 from ..core.samples import PromQuery
@@ -33,7 +33,7 @@ class FromPrometheus:
     def read(self, policy: Policy, now: float) -> Reading:
         """Return the reading; the store's own clock counts."""
         options = Options(self._profile, policy.gate.lookback, policy.gate.max_age)
-        return guarded(lambda: measure(self._port, policy.plan, options))
+        return guarded(lambda: measure_cards(self._port, policy.plan, options))
 
 
 class FromExporters:

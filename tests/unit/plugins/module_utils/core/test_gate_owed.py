@@ -378,19 +378,20 @@ def test_a_few_bytes_are_no_debt(card: Card) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cards", "known", "problem", "shut"),
+    ("cards", "known", "against", "shut"),
     [
-        (("t4",), "t4", False, False),
-        (("t4", "GPU-old"), "t4", False, True),  # it is there, and what is owed to it may be as well
-        ((), "t4", False, True),
-        (("t4",), "t4", True, True),
-        (("t4",), None, False, True),  # llm may be on it
-        (("t4",), "GPU-old", False, True),
+        (("t4",), "t4", [], False),
+        (("t4", "GPU-old"), "t4", [], True),  # it is there, and what is owed to it may be as well
+        ((), "t4", [], True),
+        (("t4",), "t4", [None], True),
+        (("t4", "GPU-old"), "t4", ["GPU-old"], True),
+        (("t4",), None, [], True),  # llm may be on it
+        (("t4",), "GPU-old", [], True),
     ],
-    ids=["replaced", "there", "no_cards", "problem", "nobody_knows", "declared"],
+    ids=["replaced", "there", "no_cards", "problem", "in_doubt", "nobody_knows", "declared"],
 )
 def test_nothing_is_owed_to_a_card_that_nobody_knows_any_more(
-    cards: tuple[str, ...], known: str | None, problem: bool, shut: bool
+    cards: tuple[str, ...], known: str | None, against: list[str | None], shut: bool
 ) -> None:
     free = {"t4": 12 * GIB, "GPU-old": 8 * GIB}
     found = tuple(
@@ -401,7 +402,7 @@ def test_nothing_is_owed_to_a_card_that_nobody_knows_any_more(
     plain = policy(priority=1)
     plan = replace(plain, plan=replace(plain.plan, tenants=tuple(replace(t, card=None) for t in plain.plan.tenants)))
     where = {"tts": "t4", "ocr": "t4"} | ({} if known is None else {"llm": known})
-    problems = (Problem("refused", "nobody listens there"),) if problem else ()
+    problems = tuple(Problem("refused", "nobody listens there", card) for card in against)
     reading = Reading(found, tenant_cards=where, problems=problems)
     owed = State(owed={"tts": Owed("GPU-old", GIB)})
     _, state = decide(plan, View(reading, OPEN, {"tts": AWAY, "ocr": AWAY}), OPEN, owed)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.sharedgpu.voice.plugins.module_utils.core.measure import Options, measure_cards
+from ansible_collections.sharedgpu.voice.plugins.module_utils.core.plan import parse_plan
 from tests.unit.plugins.module_utils.core.pages import Card, Page, Store, dcgm, gpu_pod_exporter
 from tests.unit.plugins.module_utils.core.t4 import check, codes, judged, mib, read
 
@@ -53,6 +55,23 @@ def test_a_tenant_on_another_node_than_declared_explains_nothing_of_the_card_it_
     assert [(r.card, mib(r.used_bytes)) for r in reading.residents if r.tenant == "x"] == [("b", 5000)]
     assert mib(reading.others["a"]) == 6016, "somebody else's"
     assert not check(verdict, "overcommitted").passed
+
+
+def test_a_contradiction_about_one_card_leaves_the_other_to_whoever_judges_each_alone() -> None:
+    value = plan(warm("x", "a"), warm("y", "b"))
+    pages = [
+        dcgm(A, target={}),
+        dcgm(B, target={}, instance="gpu-2:9400"),
+        node("gpu-1", ("x", "x-0", 3000)),
+        node("gpu-2", ("y", "y-0", 5000)),
+    ]
+    reading = measure_cards(Store(pages), parse_plan(value), Options())
+    assert [(problem.code, problem.card) for problem in reading.problems] == [("contradiction", "a")]
+    assert [(card.name, mib(card.used_bytes)) for card in reading.cards] == [("b", 5016)]
+    assert {resident.card for resident in reading.residents} == {"b"}
+    assert set(reading.others) == {"b"}
+    verdict, whole = judged(pages, value)
+    assert (verdict.safe, whole.cards, codes(whole)) == (False, (), {"contradiction"})
 
 
 def test_a_pod_that_dcgm_lists_with_nothing_is_no_resident() -> None:
