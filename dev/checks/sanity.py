@@ -62,17 +62,14 @@ def search_path() -> str:
 
 
 def checks() -> list[Check]:
-    """Return a check for each version of ansible-core."""
-    collection = artifact.fresh("sanity")
-    # ansible-test asks git for its files: without a repository here it would ask the checkout's, which ignores build/.
-    run(["git", "init", "--quiet", collection], "git could not make a repository")
+    """Return a check for each version of ansible-core, each in a tree of its own."""
     provide_pip()
     os.environ["PATH"] = search_path()
     return [
         Check(
             f"sanity in {venv.name}",
             [venv / "bin" / "ansible-test", "sanity", "--local", "--color", "no"],
-            cwd=collection,
+            cwd=_repository(f"sanity{venv.name}"),
             env={**inside(venv), "HOME": str(TEST_HOME)},
             expected="validate-modules",
         )
@@ -80,7 +77,14 @@ def checks() -> list[Check]:
     ]
 
 
+def _repository(name: str) -> Path:
+    """Return a fresh collection: ansible-test asks git for its files, and the checkout's git ignores build/."""
+    collection = artifact.fresh(name)
+    run(["git", "init", "--quiet", collection], "git could not make a repository")
+    return collection
+
+
 if __name__ == "__main__":
     if shutil.which("shellcheck") is None:
         sys.exit("sanity: shellcheck is missing, and without it ansible-test passes unread; install it")
-    sys.exit(run_all(checks()))
+    sys.exit(run_all(*([check] for check in checks())))

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from dev.setup.common import ROOT, Command, run
+
+SILENT = 30.0
+"""Seconds after which a check that shows nothing is named."""
 
 
 @dataclass(frozen=True)
@@ -40,18 +44,39 @@ class Check:
         )
         passed = done.returncode == 0 and self.expected in (done.stdout or "")
         verdict = "passed" if passed else f"FAILED ({done.returncode})"
-        print(f"{self.name:<24} {time.monotonic() - begin:6.1f} s {verdict}", flush=True)
-        if done.stdout and not passed:
-            print(done.stdout)
+        said = f"\n{done.stdout}" if done.stdout and not passed else ""
+        print(f"{self.name:<24} {time.monotonic() - begin:6.1f} s {verdict}{said}", flush=True)
         return passed
 
 
-def run_all(checks: list[Check]) -> int:
-    """Run every check, so that one run shows all that is wrong; return the exit status."""
-    failed = [check.name for check in checks if not check.passes()]
+def run_all(*lanes: Sequence[Check]) -> int:
+    """Run every check, so that one run shows all that is wrong; return the exit status.
+
+    Lanes go side by side, the checks of a lane one after the other. Whoever shows nothing is said to be at it.
+    """
+    began: dict[str, float] = {}
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        results = [pool.submit(_failed, lane, began) for lane in lanes]
+        while wait(results, timeout=SILENT).not_done:
+            going = [f"{name} ({time.monotonic() - at:.0f} s)" for name, at in list(began.items())]
+            if going:
+                print(f"still at it: {', '.join(going)}", flush=True)
+    failed = [name for result in results for name in result.result()]
     if failed:
         print(f"failed: {', '.join(failed)}")
     return 1 if failed else 0
+
+
+def _failed(lane: Sequence[Check], began: dict[str, float]) -> list[str]:
+    """Run a lane and return the names of what failed; ``began`` has what runs silently, and since when."""
+    failed = []
+    for check in lane:
+        if not check.shown:
+            began[check.name] = time.monotonic()
+        if not check.passes():
+            failed.append(check.name)
+        began.pop(check.name, None)
+    return failed
 
 
 def files(*patterns: str) -> list[Path]:

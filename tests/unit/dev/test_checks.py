@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from dev.checks import stage
 from dev.checks.__main__ import summary
 from dev.checks.sanity import GET_PIP
 from dev.checks.stage import Check, files, run_all
@@ -34,13 +35,31 @@ def test_check_passes(check: Check, passes: bool) -> None:
     assert check.passes() is passes
 
 
-def test_every_check_runs_and_the_failed_ones_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("side_by_side", [False, True])
+def test_every_check_runs_and_the_failed_ones_are_named(capsys: pytest.CaptureFixture[str], side_by_side: bool) -> None:
     broken = Check("broken", [sys.executable, "-c", "raise SystemExit('why it failed')"])
-    assert run_all([broken, python("print('unread')")]) == 1
+    fine = python("print('unread')")
+    assert run_all(*([[broken], [fine]] if side_by_side else [[broken, fine]])) == 1
     said = capsys.readouterr().out
     assert "why it failed" in said
     assert "unread" not in said
     assert said.endswith("failed: broken\n")
+
+
+def test_who_is_silent_for_long_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    named = tmp_path / "named"
+    code = f"import pathlib, time\nwhile not pathlib.Path({str(named)!r}).exists(): time.sleep(0.01)"
+    monkeypatch.setattr(stage, "SILENT", 0.05)
+
+    def say(*words: str, flush: bool) -> None:
+        named.touch()
+        print(*words, flush=flush)
+
+    monkeypatch.setattr(stage, "print", say, raising=False)
+    assert run_all([python(code)]) == 0
+    assert re.search(r"still at it: example \(\d+ s\)", capsys.readouterr().out)
 
 
 def test_summary_tells_what_was_not_reached() -> None:
