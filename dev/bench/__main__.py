@@ -92,7 +92,7 @@ def measure(names: Sequence[str], arguments: argparse.Namespace, progress: Progr
         for name in names:
             progress.say(f"=== {name}")
             begin = time.monotonic()
-            shop = Workshop(Path(folder), programs, progress, arguments.quick, arguments.minutes)
+            shop = Workshop(Path(folder), programs, progress, arguments.quick, arguments.minutes, arguments.keda)
             try:
                 outcome = BENCHES[name](shop)
             except (BenchError, ClusterError) as error:
@@ -129,6 +129,11 @@ def _parser() -> argparse.ArgumentParser:
         help="measure nothing; put the figures of this benchmarks.json into docs (of docs itself: the page anew)",
     )
     parser.add_argument("--minutes", type=float, default=60, help="how long gate-steady counts (%(default)s)")
+    parser.add_argument(
+        "--keda",
+        action="store_true",
+        help="gate-reaction: measure KEDA's operator too; Go builds it first, 7 minutes the first time",
+    )
     parser.add_argument("--out", type=Path, help="folder for benchmarks.json and benchmarks.md")
     parser.add_argument(
         "--date", default=f"{datetime.now(UTC):%Y-%m-%d}", help="date that the figures carry (%(default)s)"

@@ -112,7 +112,7 @@ class Lab:
 
     def gate(self, namespace: str, plan: Mapping[str, Any], *arguments: str, state: str = STATE) -> Gate:
         """Start a gate that goes on until the end."""
-        port = self._port()
+        port = self.port()
         command = self.command(namespace, plan, f"--listen={LOOPBACK}:{port}", *arguments, state=state)
         process = self.start(namespace, command)
         gate = Gate(process, f"http://{LOOPBACK}:{port}")
@@ -129,7 +129,7 @@ class Lab:
 
     def card(self, name: str, places: Sequence[Place]) -> str:
         """Start a machine with these cards and return its address."""
-        file, port = self.folder / f"{name}.yml", self._port()
+        file, port = self.folder / f"{name}.yml", self.port()
         file.write_text(yaml.safe_dump(scenario(places)), encoding="utf-8")
         command = [sys.executable, "-m", "dev.card", f"--scenario={file}", f"--kubeconfig={self.kubeconfig}"]
         self.start(name, [*command, f"--listen={LOOPBACK}:{port}"], CHECKOUT)
@@ -148,7 +148,7 @@ class Lab:
             for exporter in EXPORTERS
         ]
         every = {"scrape_interval": f"{interval}s", "scrape_timeout": f"{interval}s"}
-        file, port = self.folder / f"{name}.prometheus.yml", self._port()
+        file, port = self.folder / f"{name}.prometheus.yml", self.port()
         file.write_text(yaml.safe_dump({"global": every, "scrape_configs": jobs}), encoding="utf-8")
         data = f"--storage.tsdb.path={self.folder / f'{name}.data'}"
         listen = f"--web.listen-address={LOOPBACK}:{port}"
@@ -157,7 +157,8 @@ class Lab:
         wait(lambda: scraped(url), f"a scrape by {name}")
         return url
 
-    def _port(self) -> int:
+    def port(self) -> int:
+        """Return a port that nobody else is given until the end."""
         return self.stack.enter_context(reserved_port())
 
 

@@ -51,7 +51,7 @@ def plan(places: Iterable[Place], prometheus_url: str | None, gate: Mapping[str,
         }
         for place in found
     ]
-    cards = [{"name": place.name, "uuid": _uuid(place), "total": "15Gi"} for place in found]
+    cards = [{"name": place.name, "uuid": card_uuid(place), "total": "15Gi"} for place in found]
     where = {} if prometheus_url is None else {"prometheus_url": prometheus_url}
     return {**where, "margin": "2Gi", "cards": cards, "tenants": gated, "gate": dict(gate)}
 
@@ -62,7 +62,7 @@ def scenario(places: Sequence[Place]) -> dict[str, Any]:
         {
             "name": place.name,
             "node": "gpu-1",
-            "uuid": _uuid(place),
+            "uuid": card_uuid(place),
             "model": "Tesla T4",
             "total": "15Gi",
             "reserved": "450Mi",
@@ -181,5 +181,6 @@ def cron_job(namespace: str, name: str, schedule: str) -> Object:
     }
 
 
-def _uuid(place: Place) -> str:
+def card_uuid(place: Place) -> str:
+    """Return the UUID of the place's card."""
     return f"GPU-{uuid5(NAMESPACE_DNS, f'{place.name}.{place.namespace}')}"

@@ -32,6 +32,8 @@ class Workshop:
     quick: bool
     minutes: float = 60.0
     """How long what nobody uses is watched, in a full run."""
+    keda: bool = False
+    """Whether KEDA takes part where the gate's reaction is measured."""
 
 
 def cluster(folder: Path, command: str, *arguments: str) -> float:

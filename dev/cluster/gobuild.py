@@ -6,7 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from dev.cluster.catalog import Tool
+from dev.cluster.catalog import GoSource
 from dev.cluster.errors import ClusterError
 from dev.cluster.progress import Progress
 
@@ -24,17 +24,20 @@ class GoBuilder:
         self._modules = modules
         self._go = go
 
-    def build(self, tool: Tool, target: Path) -> None:
-        """Write the program to `target`; raises ClusterError with the compiler's last words where it cannot."""
+    def build(self, title: str, source: GoSource, target: Path) -> None:
+        """Write the program to `target`; `title` is its name and version.
+
+        Raises ClusterError with the compiler's last words where it cannot.
+        """
         if self._go is None:
             raise ClusterError("there is no Go on the PATH to build it")
-        command = [self._go, "build", "-trimpath", "-ldflags", " ".join(("-s -w", *tool.go.ldflags))]
-        command += ["-o", str(target), tool.go.package]
-        what = f"building {tool.name} {tool.version} with Go (the first build takes minutes, later ones seconds)"
+        command = [self._go, "build", "-trimpath", "-ldflags", " ".join(("-s -w", *source.ldflags))]
+        command += ["-o", str(target), source.package]
+        what = f"building {title} with Go (the first build takes minutes, later ones seconds)"
         with self._progress.working(what):
             done = subprocess.run(
                 command,
-                cwd=self._modules / tool.go.module,
+                cwd=self._modules / source.module,
                 env={**os.environ, "CGO_ENABLED": "0"},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
@@ -43,4 +46,4 @@ class GoBuilder:
             )
         if done.returncode:
             words = " | ".join((done.stderr or done.stdout).strip().splitlines()[-5:])
-            raise ClusterError(f"`go build` in {self._modules / tool.go.module} ended with {done.returncode}: {words}")
+            raise ClusterError(f"`go build` in {self._modules / source.module} ended with {done.returncode}: {words}")

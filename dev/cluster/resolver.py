@@ -103,7 +103,7 @@ class Resolver:
     def _install(self, tool: Tool) -> Binary:
         ways: list[tuple[str, Callable[[Path], None]]] = [
             ("download", lambda path: self._download(tool, path)),
-            ("Go build", lambda path: self._builder.build(tool, path)),
+            ("Go build", lambda path: self._builder.build(f"{tool.name} {tool.version}", tool.go, path)),
         ]
         reasons = []
         for origin, way in ways:

@@ -12,6 +12,7 @@ import yaml
 
 from ansible_collections.sharedgpu.voice.plugins.module_utils.core.policy import parse_policy
 from dev.bench.gate_counts import Counts, cpu_seconds, memory, requests_by_verb, total
+from dev.bench.gate_keda import scaled_object
 from dev.bench.gate_objects import VERBS, Place, cron_job, deployment, plan, rights, scenario
 from dev.bench.gate_reaction import Setting
 from dev.bench.gate_scale import Size
@@ -53,6 +54,15 @@ def test_processor_time_and_memory_are_those_of_the_process() -> None:
         pass
     assert abs(cpu_seconds([os.getpid()]) - time.process_time()) < 1
     assert 1 < memory(os.getpid()) <= memory(os.getpid(), "VmHWM") + 1
+
+
+def test_keda_gets_the_gate_s_rule_and_its_own_defaults() -> None:
+    spec = scaled_object(PLACE, "http://127.0.0.1:9090")["spec"]
+    assert not {"pollingInterval", "cooldownPeriod"} & set(spec)
+    window, room = spec["triggers"]
+    assert {window["name"], room["name"]} <= set(spec["advanced"]["scalingModifiers"]["formula"].split())
+    policy = parse_policy(plan([PLACE], None, {}))
+    assert room["metadata"]["query"].endswith(f">= bool {policy.tenants[0].guard_bytes >> 20}")
 
 
 def test_plan_and_machine_fit_together() -> None:
