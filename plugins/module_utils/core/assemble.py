@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from .cards import MeasuredCard
 from .declared import Plan
-from .errors import Problem
+from .errors import CONTRADICTION, Problem
 from .matching import Match, match_cards, owner, place, tenant_cards
 from .peaks import Peaks
 from .plausible import TOLERANCE
@@ -142,7 +142,7 @@ def _contradictions(
         if match.measured and held[card.name] > match.measured.used + TOLERANCE:
             problems.append(
                 Problem(
-                    "contradiction",
+                    CONTRADICTION,
                     f"card {card.name}: its pods hold {format_size(held[card.name])} together, but "
                     f"{match.measured.profile} says that only "
                     f"{format_size(match.measured.used)} are used: one of the two exporters is wrong or old",
@@ -152,7 +152,7 @@ def _contradictions(
         elif card.used_bytes > card.total_bytes > 0:
             problems.append(
                 Problem(
-                    "contradiction",
+                    CONTRADICTION,
                     f"card {card.name}: {format_size(card.used_bytes)} are used of a total of "
                     f"{format_size(card.total_bytes)}: "
                     "correct the card's total, or look at the exporter",

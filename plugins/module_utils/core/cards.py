@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Optional
 
-from .errors import Problem, one_line
+from .errors import CONTRADICTION, Problem, one_line
 from .plausible import TOLERANCE, UNTOLD_RESERVE, implausible_total, in_bytes, not_a_number
 from .profiles import FREE, MODEL_LABELS, NODE_LABELS, RESERVED, TOTAL, USED, Profile
 from .quantity import format_size
@@ -143,7 +143,7 @@ def _implausible(
     parts = used + (free or 0) + (reserved or 0)
     if used > total or abs(total - parts) > TOLERANCE:
         yield Problem(
-            "contradiction",
+            CONTRADICTION,
             f"{source}: used {format_size(used)} + free {format_size(free or 0)} + "
             f"reserved {format_size(reserved or 0)} "
             f"is not the total of {format_size(total)}: look at the exporter",
@@ -168,7 +168,7 @@ def _merged(views: Sequence[MeasuredCard]) -> MeasuredCard:
             if ours is not None and theirs is not None and abs(ours - theirs) > slack:
                 problems.append(
                     Problem(
-                        "contradiction",
+                        CONTRADICTION,
                         f"card {one_line(first.uuid)}: {fact} is {format_size(ours)} for {first.profile}, "
                         f"{format_size(theirs)} for {other.profile}: one of the two exporters is wrong or old",
                     )

@@ -54,6 +54,10 @@ class QueryError(Exception):
         self.message = message
 
 
+#: the code of a problem with two numbers of which one must be wrong or old
+CONTRADICTION = "contradiction"
+
+
 @dataclass(frozen=True)
 class Problem:
     """Why a reading is not trusted: a stable reason ``code`` and a sentence with the numbers and the remedy.

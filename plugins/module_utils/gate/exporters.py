@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from ..core.assemble import assemble
 from ..core.cards import MeasuredCard
 from ..core.declared import Plan
-from ..core.errors import Problem, QueryError, shown
+from ..core.errors import CONTRADICTION, Problem, QueryError, shown
 from ..core.measure import Options, look
 from ..core.peaks import Peaks
 from ..core.profiles import Profile, chosen
@@ -43,7 +43,16 @@ class Exporters:
         self._spoke: dict[tuple[str, tuple[str, str], str], float] = {}
 
     def read(self, plan: Plan, options: Options, now: float) -> Reading:
-        """Return the reading at ``now`` (Unix seconds); what keeps it from being trusted is in its ``problems``."""
+        """Return the reading at ``now`` (Unix seconds); what keeps it from being trusted is in its ``problems``.
+
+        Pages are read one after the other. What changed between two of them makes these contradict each other, and
+        whoever fills the card just then would be seen a look later: such pages are read once more.
+        """
+        found = self._read(plan, options, now)
+        contradicted = any(problem.code == CONTRADICTION for problem in found.problems)
+        return self._read(plan, options, now) if contradicted and len(self._pages) > 1 else found
+
+    def _read(self, plan: Plan, options: Options, now: float) -> Reading:
         profiles = chosen(options.profile)
         wanted = [(profile, metric) for profile in profiles for metric in profile.metrics()]
         samples: list[Sample] = []

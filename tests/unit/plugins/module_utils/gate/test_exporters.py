@@ -17,9 +17,9 @@ NOW = 1_780_000_000.0
 WARM = {"name": "stt", "mode": "warm", "peak": "1Gi", "namespace": "stt", "card": "GPU-a"}
 
 
-def page(*uuids: str) -> str:
-    """Return dcgm-exporter's page about these cards."""
-    facts = {"USED": 2048, "FREE": 12862, "RESERVED": 450}
+def page(*uuids: str, used: int = 2048) -> str:
+    """Return dcgm-exporter's page about these cards (MiB)."""
+    facts = {"USED": used, "FREE": 14910 - used, "RESERVED": 450}
     return "".join(
         f'DCGM_FI_DEV_FB_{fact}{{UUID="{uuid}",gpu="{number}"}} {mib}\n'
         for number, uuid in enumerate(uuids)
@@ -80,6 +80,33 @@ def test_a_plan_that_names_its_cards_misses_no_other(source: Source) -> None:
     assert source.codes(DECLARED, 5) == []
     source.page = page("GPU-b")
     assert source.codes(DECLARED, 10) != []
+
+
+def pods(held: int) -> str:
+    """Return gpu-pod-exporter's page about a pod that holds so much (MiB)."""
+    labels = 'namespace="stt",pod="stt-0",container="main",process_name="python",pid="1"'
+    return f"gpu_pod_memory_used_bytes{{{labels}}} {held << 20}\n"
+
+
+@pytest.mark.parametrize(("second", "codes"), [(6144, []), (2048, ["contradiction"])])
+def test_pages_that_contradict_each_other_are_read_once_more(second: int, codes: list[str]) -> None:
+    used = iter((2048, second))
+
+    def card(peer: Peer) -> None:
+        while True:
+            peer.request()
+            peer.send(reply(page("GPU-a", used=next(used)), media="text/plain"))
+
+    def resident(peer: Peer) -> None:
+        while True:
+            peer.request()
+            peer.send(reply(pods(6000), media="text/plain"))
+
+    with FaultServer(card) as cards, FaultServer(resident) as residents:
+        exporters = Exporters([f"{server.url}/metrics" for server in (cards, residents)], timeout=5)
+        reading = exporters.read(DECLARED, Options(lookback=0), NOW)
+        assert [problem.code for problem in reading.problems] == codes
+        assert len(cards.requests) == len(residents.requests) == 2
 
 
 def test_the_same_card_by_another_spelling_is_the_same(source: Source) -> None:
