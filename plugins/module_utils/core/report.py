@@ -111,6 +111,12 @@ def _check(check: Check) -> tuple[str, str, str]:
 
 def _notes(reading: Reading) -> Iterable[str]:
     yield from reading.notes
+    for card in reading.cards:
+        if card.reserved_bytes is None and card.whole:
+            yield (
+                f"nobody tells what the driver keeps of card {_short(card.name)}, so it counts as 0: declare a total "
+                "without it (it is about 450 MiB on a T4), or scrape an exporter that tells it"
+            )
     if reading.lookback_seconds and not reading.problems:
         wanted = format_duration(reading.lookback_seconds)
         if reading.covered_seconds == 0:

@@ -11,7 +11,16 @@ import pytest
 from ansible_collections.sharedgpu.voice.plugins.module_utils.core.errors import QueryError
 from ansible_collections.sharedgpu.voice.plugins.module_utils.core.plan import parse_plan
 from ansible_collections.sharedgpu.voice.plugins.module_utils.core.result import result
-from tests.unit.plugins.module_utils.core.pages import MIB, Card, Store, dcgm, gpu_pod_exporter, pod_peaks
+from tests.unit.plugins.module_utils.core.pages import (
+    MIB,
+    Card,
+    Page,
+    Store,
+    dcgm,
+    gpu_pod_exporter,
+    nvitop,
+    pod_peaks,
+)
 from tests.unit.plugins.module_utils.core.t4 import CARD, HOLDERS, judged, pages, plan, with_tenant
 
 HERE = Path(__file__).parent
@@ -50,6 +59,20 @@ def returned(port: Any, value: Any = None, *, verdict: bool = True) -> dict[str,
 
 def kinds(entry: dict[str, Any]) -> dict[str, type]:
     return {key: type(value) for key, value in entry.items()}
+
+
+@pytest.mark.parametrize(
+    ("page", "noted"),
+    [
+        (dcgm(CARD), False),
+        (dcgm(CARD, reserved=False), False),  # its total is without the driver's share
+        (nvitop(CARD), False),  # it is what total, used and free leave
+        (gpu_pod_exporter(*HOLDERS), True),
+    ],
+    ids=["told", "left_out", "the_rest", "nobody_knows_the_card"],
+)
+def test_a_driver_s_share_that_nobody_tells_is_noted(page: Page, noted: bool) -> None:
+    assert ("nobody tells what the driver keeps of card t4" in returned([page])["msg"]) is noted
 
 
 CASES = {"safe": (pages(), None), "unsafe": (pages(("alien", "alien-1", 9)), UNSAFE), "blind": ([], None)}
