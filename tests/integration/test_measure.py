@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shutil
 import subprocess
 import sys
@@ -354,6 +355,26 @@ def nobody(reading: Reading) -> list[Reading]:
     return [] if reading.problems or reading.residents else [reading]
 
 
+def test_deployments_of_a_namespace_are_told_apart_in_history(tmp_path: Path) -> None:
+    base = {"mode": "warm", "peak": "2Gi", "namespace": "voice"}
+    # A pod `b-a-1` may be one of `b` and one of `b-a`: the first that is declared has it.
+    names = {"t1": "a", "t2": "b-a", "t3": "b"}
+    shared = {
+        "cards": [{"name": "t4"}],
+        "tenants": [
+            {**base, "name": tenant, "target": {"kind": "Deployment", "name": name}} for tenant, name in names.items()
+        ],
+    }
+    spans = {"a-1-1": 1000.0, "b-a-1": 1200.0, "b-1-1": 1300.0, "ab-1-1": 700.0, "other": 700.0}
+    history(tmp_path, {("voice", pod): [(2.0, 1.9, size)] for pod, size in spans.items()})
+    with prometheus(tmp_path, [dcgm(Card(used=100)), gpu_pod_exporter(("voice", "other", 90.0))]) as monitored:
+        reading = monitored.read(shared)
+        assert reading.problems == ()
+        found = {tenant: mib(size) for tenant, size in reading.observed.items()}
+        assert found == {"t1": 1000, "t2": 1200, "t3": 1300}
+        assert mib(reading.others["t4"]) == 1400
+
+
 def test_a_shared_namespace_is_told_apart_in_history(tmp_path: Path) -> None:
     deployment = {"kind": "Deployment"}
     base = {"mode": "warm", "peak": "2Gi", "namespace": "voice"}
@@ -429,6 +450,7 @@ def test_no_name_leaves_its_literal(empty: Monitored, name: str) -> None:
         for labels in ((), (("namespace", "pod"),))
     ]
     claims = [Claim(name, name if name[0] not in "([" else "space", 'a"b\\.c|d+'), Claim("rest", "space", None)]
+    claims.append(Claim(name, "targets", re.escape(name), name))
     for promql in (history_query(sources, claims, 3600), facts(PROFILES, [name, "up"])):
         answer = parse_vector(empty.client.query(promql, time=None, lookback_delta=60))
         assert answer == ()

@@ -56,17 +56,29 @@ class Tenant:
     windows: tuple[Mapping[str, Any], ...] = ()
 
 
+#: how a Deployment calls its pods: name-hash-suffix. No more parts than these: the target `a-b` is not one of `a`
+DEPLOYMENT_PODS = "(?:-[a-z0-9]+){1,2}"
+#: what the group of a Deployment's pods begins with; no tenant is called so
+TARGET_GROUP = "target/"
+
+
 @dataclass(frozen=True)
 class Claim:
-    """A tenant's pods: those of ``namespace`` whose name matches ``pattern``, or the rest of the namespace (None)."""
+    """A tenant's pods: those of ``namespace`` whose name matches ``pattern``, or the rest of the namespace (None).
+
+    ``target`` is the name of the Deployment where the pattern is that of its pods' names.
+    """
 
     tenant: str
     namespace: str
     pattern: Optional[str]
+    target: Optional[str] = None
 
     @property
     def group(self) -> str:
         """Return how its pods are told apart from others of the namespace in sums; empty for the rest."""
+        if self.target is not None:
+            return TARGET_GROUP + self.target
         return "" if self.pattern is None else self.tenant
 
     def covers(self, namespace: str, pod: str) -> bool:
@@ -97,15 +109,12 @@ class Plan:
         first claim that covers a pod has it.
         """
         shared = [tenant.namespace for tenant in self.tenants]
-        claims = [
-            Claim(tenant.name, tenant.namespace, _pattern(tenant, alone=shared.count(tenant.namespace) == 1))
-            for tenant in self.tenants
-        ]
+        claims = [_claim(tenant, alone=shared.count(tenant.namespace) == 1) for tenant in self.tenants]
         return tuple(sorted(claims, key=lambda claim: claim.pattern is None))
 
 
-def _pattern(tenant: Tenant, *, alone: bool) -> Optional[str]:
+def _claim(tenant: Tenant, *, alone: bool) -> Claim:
     if tenant.pods is not None or tenant.target is None or alone:
-        return tenant.pods
-    # A Deployment calls its pods name-hash-suffix. No more parts than these: the target `a-b` is not one of `a`.
-    return f"{re.escape(tenant.target.name)}(?:-[a-z0-9]+){{1,2}}"
+        return Claim(tenant.name, tenant.namespace, tenant.pods)
+    name = tenant.target.name
+    return Claim(tenant.name, tenant.namespace, re.escape(name) + DEPLOYMENT_PODS, name)

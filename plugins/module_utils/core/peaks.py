@@ -17,7 +17,7 @@ from .errors import one_line
 from .plausible import in_bytes
 from .profiles import Profile
 from .quantity import TIB
-from .queries import GROUP, PART, history, one_of, part, window
+from .queries import GROUP, PART, Past, one_of, part, window
 from .samples import Sample
 
 #: how a pod is named when nobody holds anything now, so that no live series can tell
@@ -103,9 +103,10 @@ def _history_by(source: Source, pair: tuple[str, str], claims: Sequence[Claim], 
     keep = [*([profile.uuid_label] if profile.uuid_label else []), *pair]
     parts = ["instance", *profile.parts] if profile.parts else []
     merge = f"max by ({', '.join([*keep, *parts])}) " if source.twins else ""
-    return history(
-        lambda *more: f"{{{', '.join([*matchers, *more])}}}", keep, merge, claims, window(lookback, source.series)
-    )
+    past = Past(lambda *more: f"{{{', '.join([*matchers, *more])}}}", keep, merge)
+    sums = past.sums(claims)
+    # A sum costs its steps even where it has no series.
+    return past.peaks(sums, window(lookback, max(source.series, len(every) * len(sums))))
 
 
 def parse_peaks(sources: Iterable[Source], samples: Sequence[Sample]) -> Peaks:

@@ -6,7 +6,7 @@
 
 1. :func:`current`: every memory series of every profile that is asked for.
 2. :func:`facts`: how old each of those samples is, whether their targets are up, which sources spoke a short while ago.
-3. :func:`history`: the peaks over the look-back. Peaks are those of sums (``max_over_time((sum …)[7d:1m])``): a sum of
+3. :class:`Past`: the peaks over the look-back. Peaks are those of sums (``max_over_time((sum …)[7d:1m])``): a sum of
    peaks would add pods that never lived at the same time.
 """
 
@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Callable
 
-from .declared import Claim
+from .declared import DEPLOYMENT_PODS, TARGET_GROUP, Claim
 from .profiles import Profile
 
 #: the label by which the parts of a union are told apart
@@ -62,47 +63,76 @@ def facts(profiles: Sequence[Profile], metrics: Iterable[str]) -> str:
 def window(lookback: int, series: int) -> tuple[str, int]:
     """Return the subquery window over ``lookback`` seconds, and its step: coarser the more series there are to add up.
 
-    A minute at most where that is cheap; with many series as coarse as it takes to stay within what a Prometheus
-    evaluates in a few seconds.
+    A minute at most where that is cheap; with many series, or many sums, as coarse as it takes to stay within what a
+    Prometheus evaluates in a few seconds.
     """
     fine = max(1, min(_MAX_STEP, lookback // _MIN_STEPS))
     step = max(fine, lookback * series // _MAX_POINTS)
     return f"[{lookback}s:{step}s]", step
 
 
-def history(
-    selector: Callable[..., str], keep: Sequence[str], merge: str, claims: Sequence[Claim], span: tuple[str, int]
-) -> dict[str, list[str]]:
-    """Return the peaks by ``group`` and by ``pod`` and how much history is ``covered``, each as PromQL expressions.
+@dataclass(frozen=True)
+class Past:
+    """Questions about the past of one source's series.
 
     ``selector`` makes the series' selector with more matchers, ``keep`` are the labels of a pod, namespace and pod
-    last, ``merge`` is a prefix of an aggregation that makes one of twins, or empty. A group is a namespace, or within
-    a shared one the pods that a tenant claims by pattern: each is asked for by matchers, which cost nothing, and not
-    by rewriting the labels of every sample.
+    last, ``merge`` is a prefix of an aggregation that makes one of twins, or empty.
     """
-    *card, namespace, pod = keep
-    range_, step = span
-    total = f"sum by ({', '.join([*card, namespace])})"
-    shared = dict.fromkeys(claim.namespace for claim in claims if claim.pattern is not None)
-    groups = [f"{total} ({merge}({selector(*_none_of(namespace, shared))}))"]
-    for name in shared:
-        own = f"{namespace}={quote(name)}"
+
+    selector: Callable[..., str]
+    keep: Sequence[str]
+    merge: str
+
+    def sums(self, claims: Sequence[Claim]) -> list[str]:
+        """Return what groups of pods hold together. A group is a namespace, or a tenant's pods within a shared one."""
+        shared: dict[str, list[Claim]] = {}
+        for claim in claims:
+            if claim.pattern is not None:
+                shared.setdefault(claim.namespace, []).append(claim)
+        found = [self._sum(*_none_of(self.keep[-2], shared))]
+        for namespace, own in shared.items():
+            by_name = all(claim.target is not None for claim in own)
+            found.extend(self._by_target(namespace, own) if by_name else self._by_pattern(namespace, own))
+        return found
+
+    def peaks(self, sums: Iterable[str], span: tuple[str, int]) -> dict[str, list[str]]:
+        """Return the peaks by ``group`` and by ``pod``, and how much history is ``covered``, as PromQL expressions."""
+        range_, step = span
+        each = f"sum by ({', '.join(self.keep)}) ({self.merge}({self.selector()}))"
+        return {
+            "group": [f"max_over_time(({total}){range_})" for total in sums],
+            "pod": [f"max_over_time(({each}){range_})"],
+            "covered": [f"count_over_time((group({self.selector()})){range_}) * {step}"],
+        }
+
+    def _sum(self, *matchers: str) -> str:
+        return f"sum by ({', '.join(self.keep[:-1])}) ({self.merge}({self.selector(*matchers)}))"
+
+    def _by_target(self, namespace: str, claims: Sequence[Claim]) -> Iterator[str]:
+        """Yield one question for all Deployments of a namespace; one for each takes a Prometheus five times as long.
+
+        As among claims, the first name that fits has the pod; the rest of the namespace is what fits none.
+        """
+        series = f"{self.merge}({self.selector(f'{self.keep[-2]}={quote(namespace)}')})"
+        names = "|".join(re.escape(claim.target or "") for claim in claims)
+        told = [GROUP, f"{TARGET_GROUP}$1", self.keep[-1], f"({names}){DEPLOYMENT_PODS}"]
+        by = ", ".join([*self.keep[:-1], GROUP])
+        yield f"sum by ({by}) (label_replace({series}, {', '.join(map(quote, told))}))"
+
+    def _by_pattern(self, namespace: str, claims: Sequence[Claim]) -> Iterator[str]:
+        """Yield a question for each tenant of a namespace, and one for the rest."""
+        *_card, label, pod = self.keep
+        own = f"{label}={quote(namespace)}"
         taken: list[str] = []
         for claim in claims:
-            if claim.namespace == name and claim.pattern is not None:
-                # The first claim that covers a pod has it; only those that may cover the same pod are named, for else
-                # the question would grow with the square of the tenants.
-                former = (f"{pod}!~{quote(other)}" for other in taken if may_meet(other, claim.pattern))
-                chosen = selector(own, f"{pod}=~{quote(claim.pattern)}", *former)
-                groups.append(f'label_replace({total} ({merge}({chosen})), "{GROUP}", {quote(claim.tenant)}, "", "")')
-                taken.append(claim.pattern)
-        rest = (f"{pod}!~{quote(other)}" for other in taken)
-        groups.append(f"{total} ({merge}({selector(own, *rest)}))")
-    return {
-        "group": [f"max_over_time(({group}){range_})" for group in groups],
-        "pod": [f"max_over_time((sum by ({', '.join(keep)}) ({merge}({selector()}))){range_})"],
-        "covered": [f"count_over_time((group({selector()})){range_}) * {step}"],
-    }
+            pattern = claim.pattern or ""
+            # The first claim that covers a pod has it; only those that may cover the same pod are named, for else the
+            # question would grow with the square of the tenants.
+            former = (f"{pod}!~{quote(other)}" for other in taken if may_meet(other, pattern))
+            chosen = self._sum(own, f"{pod}=~{quote(pattern)}", *former)
+            yield f'label_replace({chosen}, "{GROUP}", {quote(claim.group)}, "", "")'
+            taken.append(pattern)
+        yield self._sum(own, *(f"{pod}!~{quote(other)}" for other in taken))
 
 
 def may_meet(one: str, other: str) -> bool:

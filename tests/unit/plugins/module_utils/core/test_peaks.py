@@ -71,7 +71,7 @@ def test_a_shared_namespace_is_told_apart_by_target_and_pods() -> None:
     live = [dcgm(CARD), gpu_pod_exporter(("voice", "stt-7d9f-abcde", 1500), ("voice", "other-1-a", 300))]
     answer = [
         pod("voice", "stt-7d9f-abcde", 1800),
-        group("voice", 1800, tenant="stt"),
+        group("voice", 1800, tenant="target/stt"),
         group("voice", 3900, tenant="llm"),
         group("voice", 700),
     ]
@@ -202,6 +202,27 @@ def test_tenants_that_cannot_meet_are_not_told_apart() -> None:
         claims = [Claim(f"t{at}", "voice", f"t{at}-.+") for at in range(number)]
         sizes.append(len(history_query([Source(profile, ("m",), ())], claims, 3600)))
     assert sizes[1] < 5 * sizes[0], "grows with the tenants, not with their square"
+
+
+def test_deployments_of_a_namespace_are_one_question() -> None:
+    profile = chosen("gpu_pod_exporter")[0]
+    target = {"kind": "Deployment"}
+    tenants = [
+        {"name": f"t{at}", "mode": "warm", "peak": "1Gi", "namespace": "voice", "target": {**target, "name": f"d{at}"}}
+        for at in range(200)
+    ]
+    source = Source(profile, ("m",), (("namespace", "pod"),), series=400)
+    question = history_query([source], parse_plan({"tenants": tenants}).claims(), 7 * 86400)
+    # The groups of the namespace, those of all others, each pod, and how much history there is.
+    assert question.count("_over_time(") == 4
+    assert len(question) < 3000
+
+
+def test_many_sums_are_added_up_at_fewer_instants() -> None:
+    source = Source(chosen("gpu_pod_exporter")[0], ("m",), ())
+    claims = [Claim(f"t{at}", "voice", f"t{at}-.+") for at in range(200)]
+    (step,) = set(re.findall(r"\[604800s:(\d+)s\]", history_query([source], claims, 7 * 86400)))
+    assert int(step) == 604800 * 3 * 202 // 1_000_000
 
 
 HOSTILE = ['x"} or vector(0)#', ".*", "a|b", "(", "a\\", "a\nb"]
