@@ -38,25 +38,25 @@ cluster-down: setup ## stop the local cluster and remove its data (5 s)
 
 ## Check it
 .PHONY: test lint unit sanity integration molecule packaging
-test: setup ## set up and pass all tests (30 min; first time 50 min)
+test: setup ## set up and pass all tests (25 min; first time 33 min)
 	@python -m dev.checks lint unit sanity packaging integration molecule
 
 lint: setup ## style, types and documentation: ruff, mypy, yamllint, ansible-lint, shellcheck, antsibull-docs (30 s)
 	@python -m dev.checks.lint
 
-unit: setup ## unit tests, and again under the newer ansible-core where its Python is installed (1 min)
+unit: setup ## unit tests, and again under the newer ansible-core where its Python is installed (2 min)
 	@python -m dev.checks.unit
 
-sanity: setup ## ansible-test sanity on the built collection, without Docker (30 s; first time 2 min)
+sanity: setup ## ansible-test sanity on the built collection, without Docker (1 min; first time 2 min)
 	@python -m dev.checks.sanity
 
 packaging: setup ## build the collection, install it in an empty path, use it from there (30 s)
 	@pytest -q tests/packaging
 
-integration: programs ## tests against a real API server and a real Prometheus, a few clusters at a time (18 min)
+integration: programs ## tests against a real API server and a real Prometheus, a few clusters at a time (16 min)
 	@pytest -q -n 3 --dist loadfile --no-loadscope-reorder tests/integration
 
-molecule: programs ## converge, repeat, verify on the local cluster, and on a real node where root may have one (6 min)
+molecule: programs ## converge, repeat, verify on the local cluster, and on a real node where root may have one (4 min; first time 6 min)
 	@python -m dev.checks.molecule
 
 ## Develop it
