@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
+from dev.cluster import interrupts
 from dev.cluster.cluster import Cluster, programs
 from dev.cluster.errors import ClusterError
 from dev.cluster.options import CHECKOUT, Options
@@ -22,7 +21,7 @@ def main(argv: Sequence[str]) -> int:
     arguments = _parser().parse_args(argv)
     progress = Progress()
     cluster = Cluster(arguments.dir, progress)
-    signal.signal(signal.SIGTERM, _terminate)
+    interrupts.install()
     if not sys.platform.startswith("linux"):
         progress.say("the local cluster needs Linux: it tells its processes apart by /proc and pidfds")
         return 2
@@ -89,7 +88,3 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--honor-labels", action="store_true", help="keep the exporters' own namespace and pod labels")
     up.add_argument("--real-node", action="store_true", help="a real kubelet, inside of `python -m dev.node run`")
     return parser
-
-
-def _terminate(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -6,7 +6,7 @@ import shlex
 import shutil
 from pathlib import Path
 
-from dev.cluster import bootstrap, process
+from dev.cluster import bootstrap, interrupts, process
 from dev.cluster.catalog import TOOLS
 from dev.cluster.component import PORTS
 from dev.cluster.download import Downloader
@@ -91,6 +91,7 @@ class Cluster:
             bootstrap.ensure_nodes(self.layout.kubeconfig)
         bootstrap.wait_usable(self.layout.kubeconfig)
         bootstrap.wait_samples(plant.url("prometheus"), options.exporters)
+        interrupts.check()
         self._write_env(plant, options)
         self._progress.say("already up" if not started else f"up: `. {self.layout.env}` for the addresses")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-from dev.cluster import process
+from dev.cluster import interrupts, process
 from dev.cluster.component import STOP_WAVES, Component
 from dev.cluster.errors import ClusterError, PortTaken
 from dev.cluster.layout import Layout, Record
@@ -42,6 +42,7 @@ class Supervisor:
         ready: set[str] = set()
         started = 0
         while waiting or starting:
+            interrupts.check()
             for component in [one for one in waiting if ready.issuperset(one.after)]:
                 waiting.remove(component)
                 adopted = self._adopt(component)
