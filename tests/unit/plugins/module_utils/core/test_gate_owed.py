@@ -407,3 +407,24 @@ def test_nothing_is_owed_to_a_card_that_nobody_knows_any_more(
     owed = State(owed={"tts": Owed("GPU-old", GIB)})
     _, state = decide(plan, View(reading, OPEN, {"tts": AWAY, "ocr": AWAY}), OPEN, owed)
     assert bool(state.owed) == shut
+
+
+def test_what_it_left_behind_is_not_taken_for_what_was_there_before(card: Card) -> None:
+    card.runs()
+    before = card.state.of("tts").before_bytes
+    card.crowds_out()
+    card.pod_ends()
+    card.ghost = HELD
+    assert card.shut()
+    assert card.state.of("tts").before_bytes == before == 0
+
+
+def test_a_debt_is_not_dropped_while_nobody_sees_whether_it_runs(card: Card) -> None:
+    card.runs()
+    card.state = replace(card.state, owed={"tts": Owed("t4", 0)})
+    card.facts["tts"] = None
+    assert card.look()["tts"].target_replicas != 0
+    assert "tts" in card.state.owed
+    card.facts["tts"] = UP
+    card.look()
+    assert "tts" not in card.state.owed
