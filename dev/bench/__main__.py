@@ -132,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--keda",
         action="store_true",
-        help="gate-reaction: measure KEDA's operator too; Go builds it first, 7 minutes the first time",
+        help="gate-reaction, gate-steady: measure KEDA's operator too; Go builds it first, 7 minutes the first time",
     )
     parser.add_argument("--out", type=Path, help="folder for benchmarks.json and benchmarks.md")
     parser.add_argument(

@@ -26,6 +26,7 @@ from dev.cluster.gobuild import MODULES, GoBuilder
 from dev.cluster.pki import Pki
 from dev.cluster.ports import LOOPBACK
 
+ACCOUNT = "keda"
 POLLING = 30
 """Seconds between two looks of KEDA by default; it waits 300 more after the last look at which there was room."""
 _VERSION = "2.21.0"
@@ -43,19 +44,23 @@ def operator(shop: Workshop) -> Path:
     return path
 
 
-def scale(lab: Lab, program: Path, namespace: str, places: Sequence[Place], prometheus_url: str) -> None:
-    """Run the operator, with an administrator's rights, and give it the places."""
+def scale(
+    lab: Lab, program: Path, namespace: str, places: Sequence[Place], prometheus_url: str
+) -> subprocess.Popen[bytes]:
+    """Run the operator, with an account of its own and an administrator's rights, and give it the places."""
     lab.create(_definitions())
+    access = _access(lab, namespace)
     address = f"{LOOPBACK}:{lab.port()}"
     variables = ["WATCH_NAMESPACE=", f"POD_NAMESPACE={namespace}", f"KEDA_CLUSTER_OBJECT_NAMESPACE={namespace}"]
-    arguments = [f"--kubeconfig={lab.kubeconfig}", f"--cert-dir={_certificates(lab.folder / 'keda-certs')}"]
+    arguments = [f"--kubeconfig={access}", f"--cert-dir={_certificates(lab.folder / 'keda-certs')}"]
     arguments += [f"--metrics-service-bind-address={LOOPBACK}:{lab.port()}", "--metrics-bind-address=0"]
-    lab.start("keda", ["env", *variables, str(program), *arguments, f"--health-probe-bind-address={address}"])
+    process = lab.start("keda", ["env", *variables, str(program), *arguments, f"--health-probe-bind-address={address}"])
     wait(lambda: answers(f"http://{address}/readyz"), "KEDA's operator (see its log)")
     api = client.CustomObjectsApi(lab.client)
     for place in places:
         body = scaled_object(place, prometheus_url)
         api.create_namespaced_custom_object(_GROUP, "v1alpha1", place.namespace, _KINDS, body)
+    return process
 
 
 def scaled_object(place: Place, prometheus_url: str) -> Object:
@@ -78,6 +83,27 @@ def scaled_object(place: Place, prometheus_url: str) -> Object:
     }
     metadata = {"name": place.name, "namespace": place.namespace}
     return {"apiVersion": f"{_GROUP}/v1alpha1", "kind": "ScaledObject", "metadata": metadata, "spec": spec}
+
+
+def _access(lab: Lab, namespace: str) -> Path:
+    """Make the operator's account and return its kubeconfig."""
+    group = "rbac.authorization.k8s.io"
+    account = {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": namespace}
+    rights = {
+        "apiVersion": f"{group}/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": ACCOUNT},
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [account],
+    }
+    metadata = {"name": ACCOUNT, "namespace": namespace}
+    lab.create([{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}, rights])
+    told = yaml.safe_load(lab.kubeconfig.read_text(encoding="utf-8"))
+    token = lab.write_token(namespace, ACCOUNT)
+    told["users"] = [{"name": one["name"], "user": {"tokenFile": str(token)}} for one in told["users"]]
+    path = lab.folder / "keda.kubeconfig"
+    path.write_text(yaml.safe_dump(told), encoding="utf-8")
+    return path
 
 
 def _definitions() -> list[Object]:

@@ -90,11 +90,13 @@ class Lab:
         self.create(rights(namespace))
         self.write_token(namespace, ACCOUNT)
 
-    def write_token(self, namespace: str, account: str) -> None:
-        """Write a token of the account where its gate reads it."""
+    def write_token(self, namespace: str, account: str) -> Path:
+        """Write a token of the account where its gate reads it, and return the file."""
         body = {"spec": {"expirationSeconds": _TOKEN_SECONDS}}
         answer = self.ask(f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token", json=body)
-        (self.folder / f"{namespace}.token").write_text(answer.json()["status"]["token"], encoding="ascii")
+        path = self.folder / f"{namespace}.token"
+        path.write_text(answer.json()["status"]["token"], encoding="ascii")
+        return path
 
     def command(self, namespace: str, plan: Mapping[str, Any], *arguments: str, state: str = STATE) -> list[str]:
         """Return the gate's command with its policy in a file."""

@@ -1,10 +1,11 @@
 """What a gate costs while nothing changes, over real time, beside the engine `cronjobs` and a cluster without a gate.
 
-Three clusters run at the same time, each with a tenant that is admitted and stays.
+The clusters run at the same time, each with a tenant that is admitted and stays; with KEDA there is a fourth.
 """
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,9 +15,10 @@ from pathlib import Path
 import yaml
 from kubernetes import client
 
+from dev.bench import gate_keda
 from dev.bench.gate_counts import Counts, counts, cpu_seconds, memory
 from dev.bench.gate_jobs import Kubelet
-from dev.bench.gate_lab import Gate, Lab, laboratory, wait
+from dev.bench.gate_lab import Lab, laboratory, wait
 from dev.bench.gate_objects import ACCOUNT, VERBS, Place, cron_job, deployment, flow_schema, plan, scenario
 from dev.bench.model import AT_MOST, BenchError, Goal, Outcome, Table
 from dev.bench.temporary import Workshop, running_cluster
@@ -37,18 +39,19 @@ class Site:
     root: Path
     lab: Lab
     api: client.ApiClient
-    gate: Gate | None = None
+    process: subprocess.Popen[bytes] | None = None
+    """The gate's program, or KEDA's, where it goes on until the end."""
     kubelet: Kubelet | None = None
 
     def cpu_seconds(self) -> float:
         """Return the processor time of the gate's programs so far."""
-        if self.gate is not None:
-            return cpu_seconds([self.gate.process.pid])
+        if self.process is not None:
+            return cpu_seconds([self.process.pid])
         return sum(self.kubelet.runs.cpu_seconds) if self.kubelet else 0.0
 
     def memory(self) -> float | None:
         """Return the most memory that the gate had (MiB), None where there is no process that goes on."""
-        return memory(self.gate.process.pid, "VmHWM") if self.gate else None
+        return memory(self.process.pid, "VmHWM") if self.process else None
 
 
 def bench(shop: Workshop) -> Outcome:
@@ -56,9 +59,13 @@ def bench(shop: Workshop) -> Outcome:
     minutes = _QUICK if shop.quick else shop.minutes
     title = f"The gate while nothing changes, over {minutes:g} minutes"
     outcome = Outcome("gate-steady", title)
+    operator = gate_keda.operator(shop) if shop.keda else None
+    names = ("idle", "reconciler", "cronjobs", *(("keda",) if operator else ()))
     with ExitStack() as stack:
-        sites = {name: stack.enter_context(site(shop, name)) for name in ("idle", "reconciler", "cronjobs")}
+        sites = {name: stack.enter_context(site(shop, name)) for name in names}
         _start(sites["reconciler"])
+        if operator:
+            _start_keda(sites["keda"], operator)
         schedule = "* * * * *" if shop.quick else "*/5 * * * *"
         kubelet = _start_jobs(sites["cronjobs"], schedule)
         with shop.progress.working(f"the tenants to settle, then counting for {minutes:g} minutes"):
@@ -74,6 +81,8 @@ def bench(shop: Workshop) -> Outcome:
     if runs.failed:
         raise BenchError(f"{runs.failed} of {len(runs.statuses)} Jobs did not end well")
     outcome.notes.append(f"The CronJobs looked by the schedule `{schedule}`, the gate every {_TICK} s.")
+    if operator:
+        outcome.notes.append(f"KEDA looked every {gate_keda.POLLING} s; its operator's account is an administrator.")
     return outcome
 
 
@@ -89,7 +98,8 @@ def site(shop: Workshop, name: str) -> Iterator[Site]:
     ):
         lab.namespace(_PLACE.namespace)
         lab.account(_GATE)
-        lab.create([*(flow_schema(ACCOUNT, _GATE, verb) for verb in VERBS), deployment(_PLACE)])
+        account = gate_keda.ACCOUNT if name == "keda" else ACCOUNT
+        lab.create([*(flow_schema(account, _GATE, verb) for verb in VERBS), deployment(_PLACE)])
         yield Site(root, lab, lab.client)
 
 
@@ -104,9 +114,14 @@ def _prometheus(one: Site) -> str:
 
 def _start(one: Site) -> None:
     url = _prometheus(one)
-    one.gate = one.lab.gate(_GATE, plan([_PLACE], url, {"tick": f"{_TICK}s"}), f"--prometheus={url}")
+    one.process = one.lab.gate(_GATE, plan([_PLACE], url, {"tick": f"{_TICK}s"}), f"--prometheus={url}").process
     wait(lambda: _runs(one), "the tenant to be admitted by the gate")
     wait(lambda: _counts(one).requests["list"], "the API server to count the gate's requests")
+
+
+def _start_keda(one: Site, operator: Path) -> None:
+    one.process = gate_keda.scale(one.lab, operator, _GATE, [_PLACE], _prometheus(one))
+    wait(lambda: _runs(one), "the tenant to be admitted by KEDA", within=3 * gate_keda.POLLING)
 
 
 def _start_jobs(one: Site, schedule: str) -> Kubelet:
@@ -139,7 +154,7 @@ def _tell(
         ("CPU seconds of the control plane", *(f"{one.control_plane_seconds:.1f}" for one in found.values())),
         ("most memory of the gate, MiB", *("" if value is None else f"{value:.1f}" for value in most.values())),
     ]
-    names = {"idle": "no gate", "reconciler": "the gate", "cronjobs": "CronJobs"}
+    names = {"idle": "no gate", "reconciler": "the gate", "cronjobs": "CronJobs", "keda": "KEDA"}
     outcome.tables.append(Table(("", *(names[name] for name in found)), tuple(rows)))
     ours = found["reconciler"]
     writes = sum(ours.requests[verb] for verb in _WRITES)

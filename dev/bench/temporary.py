@@ -33,7 +33,7 @@ class Workshop:
     minutes: float = 60.0
     """How long what nobody uses is watched, in a full run."""
     keda: bool = False
-    """Whether KEDA takes part where the gate's reaction is measured."""
+    """Whether KEDA takes part where the gate's reaction and its cost are measured."""
 
 
 def cluster(folder: Path, command: str, *arguments: str) -> float:
