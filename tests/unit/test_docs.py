@@ -55,6 +55,13 @@ def test_readme_lists_every_role_and_playbook() -> None:
     assert [name for name in names if f"`{name}`" not in readme] == []
 
 
+def test_readme_shows_the_refusal_as_it_is() -> None:
+    told = (ROOT / "tests" / "unit" / "plugins" / "module_utils" / "core" / "t4_unsafe.txt").read_text()
+    verdict, card, checks = told.rstrip().split("\n\n")
+    failed = [line for line in checks.splitlines() if line.startswith("FAIL")]
+    assert "\n\n".join([verdict, card, "\n".join(failed)]) in (ROOT / "README.md").read_text()
+
+
 def write_role(folder: Path, options: dict[str, Any], readme: str | None = None) -> Path:
     role = folder / "stt"
     (role / "meta").mkdir(parents=True)
