@@ -18,7 +18,8 @@ from ansible_collections.sharedgpu.voice.plugins.module_utils.adapters.connectio
 from ansible_collections.sharedgpu.voice.plugins.module_utils.adapters.prometheus import PrometheusClient
 from ansible_collections.sharedgpu.voice.plugins.module_utils.core.checks import judge
 from ansible_collections.sharedgpu.voice.plugins.module_utils.core.declared import Plan
-from ansible_collections.sharedgpu.voice.plugins.module_utils.core.measure import Options, measure
+from ansible_collections.sharedgpu.voice.plugins.module_utils.core.measure import measure
+from ansible_collections.sharedgpu.voice.plugins.module_utils.core.options import Options
 from ansible_collections.sharedgpu.voice.plugins.module_utils.core.plan import parse_plan
 from ansible_collections.sharedgpu.voice.plugins.module_utils.core.result import result
 from ansible_collections.sharedgpu.voice.plugins.module_utils.core.samples import PromQuery

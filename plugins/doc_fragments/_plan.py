@@ -26,7 +26,8 @@ options:
     default: 7d
   max_age:
     description:
-      - How old a sample may be, such as V(2m). An older one makes the reading blind.
+      - How old a sample may be, such as V(2m). An older one makes the reading blind, and so does an answer of an
+        instant that lies as far from the clock of the host that runs the module.
     type: str
     default: 2m
   margin:
@@ -164,11 +165,13 @@ options:
       no_room_when_all_wake:
         description:
           - The same does not fit together with the peaks of the V(gated) tenants.
-          - Left out, this is V(warn) where every gated tenant may yield, else V(fail).
+          - Left out, this is V(warn) for a card all of whose gated tenants may yield, else V(fail).
         type: str
         choices: [fail, warn, 'off']
       over_budget:
-        description: A tenant holds, or held in the look-back, more than its O(tenants[].peak).
+        description:
+          - A tenant holds, or held in the look-back, more than its O(tenants[].peak).
+          - Fails too where its history holds values that are no size, so that nobody knows what it held.
         type: str
         choices: [fail, warn, 'off']
       undeclared_resident:

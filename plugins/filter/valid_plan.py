@@ -11,17 +11,21 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.sharedgpu.voice.plugins.module_utils.core.checks import parse_levels
 from ansible_collections.sharedgpu.voice.plugins.module_utils.core.errors import InputError
+from ansible_collections.sharedgpu.voice.plugins.module_utils.core.options import parse_options
 from ansible_collections.sharedgpu.voice.plugins.module_utils.core.plan import parse_plan
-from ansible_collections.sharedgpu.voice.plugins.module_utils.core.windows import parse_window
 
 
 def valid_plan(plan: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the plan as it was written, if it can be meant; whether it is safe is not asked here."""
+    """Return the plan as it was written, if it can be meant; whether it is safe is not asked here.
+
+    What is null in it counts as left out.
+    """
     try:
-        for number, tenant in enumerate(parse_plan(plan).tenants):
-            for at, window in enumerate(tenant.windows):
-                parse_window(window, f"vram_plan.tenants[{number}].windows[{at}]")
+        parse_plan(plan)
+        parse_levels(plan.get("checks"), "vram_plan.checks")
+        parse_options(plan, "vram_plan")
     except InputError as error:
         raise AnsibleFilterError(f"sharedgpu.voice.valid_plan: {error}") from error
     if not plan.get("prometheus_url"):
@@ -29,7 +33,7 @@ def valid_plan(plan: Mapping[str, Any]) -> Mapping[str, Any]:
             "sharedgpu.voice.valid_plan: vram_plan.prometheus_url is missing; "
             "write the address of the Prometheus that knows the cards, such as http://prometheus.monitoring.svc:9090"
         )
-    return plan
+    return {key: value for key, value in plan.items() if value is not None}
 
 
 class FilterModule:

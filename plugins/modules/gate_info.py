@@ -179,9 +179,7 @@ errors:
   sample: []
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
-from ..module_utils.adapters.module import CONSTRAINTS, connection_spec
+from ..module_utils.adapters.module import CONSTRAINTS, PrometheusModule, connection_spec
 from ..module_utils.explain.run import run_module
 
 
@@ -195,7 +193,7 @@ def main() -> None:
         "kubeconfig": {"type": "path"},
         "context": {"type": "str"},
     }
-    run_module(AnsibleModule(argument_spec=spec, supports_check_mode=True, **CONSTRAINTS))
+    run_module(PrometheusModule(argument_spec=spec, supports_check_mode=True, **CONSTRAINTS))
 
 
 if __name__ == "__main__":

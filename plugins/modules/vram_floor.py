@@ -173,15 +173,12 @@ history:
   sample: {lookback_seconds: 604800, covered_seconds: 604740}
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
-from ..module_utils.adapters.module import CONSTRAINTS, argument_spec, run_module
+from ..module_utils.adapters.module import VramModule, run_module
 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec=argument_spec(checks=True), supports_check_mode=True, **CONSTRAINTS)
-    run_module(module, judged=True)
+    run_module(VramModule(judged=True))
 
 
 if __name__ == "__main__":

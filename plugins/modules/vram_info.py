@@ -132,15 +132,12 @@ history:
   sample: {lookback_seconds: 604800, covered_seconds: 604740}
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
-from ..module_utils.adapters.module import CONSTRAINTS, argument_spec, run_module
+from ..module_utils.adapters.module import VramModule, run_module
 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec=argument_spec(checks=False), supports_check_mode=True, **CONSTRAINTS)
-    run_module(module, judged=False)
+    run_module(VramModule(judged=False))
 
 
 if __name__ == "__main__":

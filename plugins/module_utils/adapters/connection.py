@@ -23,7 +23,16 @@ HIDDEN = "********"
 MAX_TIMEOUT = 3600
 MAX_EXCERPT = 200
 # Headers that hold no secret; the value of every other one counts as a secret.
-PLAIN_HEADERS = ("accept", "host", "thanos-tenant", "user-agent", "x-scope-orgid")
+PLAIN_HEADERS = (
+    "accept",
+    "accountid",
+    "host",
+    "projectid",
+    "thanos-tenant",
+    "user-agent",
+    "x-grafana-org-id",
+    "x-scope-orgid",
+)
 
 _URL_REMEDY = "write the address of Prometheus with its path prefix, such as http://prometheus.monitoring.svc:9090"
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2

@@ -42,6 +42,7 @@ def assemble(plan: Plan, measured: Sequence[MeasuredCard], found: Sequence[Holdi
         residents=everybody,
         observed=tally.observed(),
         others=tally.others(),
+        unclear=tally.unclear(),
         tenant_cards=chosen,
         covered_seconds=peaks.covered_seconds,
         problems=(*problems, *doubts),
@@ -77,6 +78,7 @@ def _card(match: Match, held: int) -> CardReading:
     if card is None or card.total is None:
         used = max(held, card.used if card else 0)
         total = declared or 0
+        reserved = card.reserved if card else None
         return CardReading(
             name=match.name,
             uuid=card.uuid if card else None,
@@ -84,8 +86,8 @@ def _card(match: Match, held: int) -> CardReading:
             model=card.model if card else "",
             total_bytes=total,
             used_bytes=used,
-            free_bytes=max(0, total - used),
-            reserved_bytes=None,
+            free_bytes=max(0, total - used - (reserved or 0)),
+            reserved_bytes=reserved,
             age_seconds=card.age if card else None,
             profile=card.profile if card else None,
             total_source=DECLARED,
@@ -145,7 +147,8 @@ def _contradictions(
                     CONTRADICTION,
                     f"card {card.name}: its pods hold {format_size(held[card.name])} together, but "
                     f"{match.measured.profile} says that only "
-                    f"{format_size(match.measured.used)} are used: one of the two exporters is wrong or old",
+                    f"{format_size(match.measured.used)} are used: one of the two exporters is wrong or old; "
+                    "run this again, and look at both if it stays",
                     card.name,
                 )
             )

@@ -31,6 +31,8 @@ class MeasuredCard:
     whole: bool
     nodes: tuple[str, ...]
     model: str
+    #: it says that nothing is used, as it also does where it could not read the card
+    doubtful: bool = False
     samples: tuple[Sample, ...] = ()
     problems: tuple[Problem, ...] = ()
     age: Optional[float] = None
@@ -126,6 +128,7 @@ def _card(profile: Profile, facts: _Facts, model: str) -> MeasuredCard:
         whole=whole,
         nodes=facts.labels(NODE_LABELS),
         model=model or next(iter(facts.labels(MODEL_LABELS)), ""),
+        doubtful=profile.zero_is_doubtful and used == 0,
         samples=tuple(sample for samples in facts.samples.values() for sample in samples),
         problems=tuple(problems),
     )
@@ -161,6 +164,14 @@ def merged_cards(measured: Sequence[MeasuredCard]) -> tuple[MeasuredCard, ...]:
 def _merged(views: Sequence[MeasuredCard]) -> MeasuredCard:
     first = views[0]
     problems = [problem for view in views for problem in view.problems]
+    if all(view.doubtful for view in views):
+        problems.append(
+            Problem(
+                "not_a_size",
+                f"{first.profile} says that nothing of card {one_line(first.uuid)} is used, as it also does where it "
+                "cannot read the card: have another exporter measure it",
+            )
+        )
     for other in views[1:]:
         # NVML's older call counts the driver's share as used, so two honest exporters may differ by it.
         slack = TOLERANCE + max((view.reserved for view in (first, other) if view.reserved), default=UNTOLD_RESERVE)
@@ -170,7 +181,8 @@ def _merged(views: Sequence[MeasuredCard]) -> MeasuredCard:
                     Problem(
                         CONTRADICTION,
                         f"card {one_line(first.uuid)}: {fact} is {format_size(ours)} for {first.profile}, "
-                        f"{format_size(theirs)} for {other.profile}: one of the two exporters is wrong or old",
+                        f"{format_size(theirs)} for {other.profile}: one of the two exporters is wrong or old; "
+                        "run this again, and look at both if it stays",
                     )
                 )
     return replace(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Optional
 
 from .budget import budget, card_of
 from .declared import GATED, Plan
@@ -55,7 +55,7 @@ class Verdict:
 def judge(plan: Plan, reading: Reading, levels: Mapping[str, str]) -> Verdict:
     """Return the verdict on ``plan``; ``levels`` overrides the level of single checks by name."""
     facts = Facts(plan, reading, budget(plan, reading))
-    checks = tuple(_answer(name, levels.get(name) or _default_level(name, plan), facts) for name in CHECKS)
+    checks = tuple(_answer(name, levels.get(name), facts) for name in CHECKS)
     return Verdict(all(check.passed for check in checks if check.level == FAIL), checks)
 
 
@@ -77,15 +77,20 @@ def parse_levels(value: Any, where: str = "checks") -> dict[str, str]:
     return levels
 
 
-def _default_level(name: str, plan: Plan) -> str:
+def _default_level(name: str, facts: Facts, failed: Sequence[Finding] = ()) -> str:
     if name == "undeclared_resident":
         return WARN
-    if name == "no_room_when_all_wake" and all(tenant.may_yield for tenant in plan.tenants if tenant.mode == GATED):
-        return WARN
+    if name == "no_room_when_all_wake":
+        stay = [tenant for tenant in facts.plan.tenants if tenant.mode == GATED and not tenant.may_yield]
+        cards = {card_of(tenant, facts.reading, facts.budget.cards) for tenant in stay}
+        full = {finding.numbers["card"] for finding in failed}
+        # Where the gate may make room, it does; one whose card is not known may be on any.
+        return FAIL if cards and (not full or cards & (full | {""})) else WARN
     return FAIL
 
 
-def _answer(name: str, level: str, facts: Facts) -> Check:
+def _answer(name: str, chosen: Optional[str], facts: Facts) -> Check:
+    level = chosen or _default_level(name, facts)
     if name in DECLARED_WILL_DO and not _every_card_known(facts):
         return Check(
             name, level, passed=False, msg="cannot be decided: a card is neither measured nor its total declared"
@@ -94,6 +99,7 @@ def _answer(name: str, level: str, facts: Facts) -> Check:
         return Check(name, level, passed=False, msg="cannot be decided while blind")
     findings = CHECKS[name](facts)
     failed = [finding for finding in findings if not finding.passed]
+    level = chosen or _default_level(name, facts, failed)
     worst = max(failed or findings, key=lambda finding: finding.short_bytes, default=NOTHING)
     numbers = dict(worst.numbers)
     if len(findings) > 1:

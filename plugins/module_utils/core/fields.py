@@ -16,6 +16,7 @@ from .quantity import MIB, parse_size
 T = TypeVar("T")
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
+_LABEL_VALUE = re.compile(r"[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?", re.ASCII)
 _SUBDOMAIN_MAX = 253
 
 
@@ -56,6 +57,17 @@ class Fields:
         if not isinstance(value, str) or not _LABEL.fullmatch(value):
             raise self.refuse(
                 key, "is not a name", "use at most 63 of a-z, 0-9 and '-', beginning and ending with one of a-z, 0-9"
+            )
+        return value
+
+    def name(self, key: str, remedy: str) -> str:
+        """Return a required name that can be the value of a label of Kubernetes."""
+        value = self.required(key, remedy)
+        if not isinstance(value, str) or not _LABEL_VALUE.fullmatch(value):
+            raise self.refuse(
+                key,
+                "is not a name",
+                "use at most 63 of A-Z, a-z, 0-9, '-', '_' and '.', beginning and ending with a letter or a digit",
             )
         return value
 

@@ -142,6 +142,12 @@ def _over_budget(facts: Facts) -> list[Finding]:
                 f"held {format_size(observed)}, {format_size(over)} more than the declared "
                 f"{format_size(tenant.peak_bytes)}; measure again and correct its peak"
             )
+        elif tenant.name in facts.reading.unclear:
+            over = 1
+            verdict = (
+                "its history holds values that are no size, so what it held is not known; shorten lookback until they "
+                "are outside, or set checks.over_budget to warn to go by its declared peak"
+            )
         numbers = {"tenant": tenant.name, "declared_bytes": tenant.peak_bytes, "observed_bytes": observed}
         findings.append(Finding(f"{tenant.name}: {verdict}", numbers, over))
     return findings

@@ -4,7 +4,7 @@
 
 """One measurement: three questions to a metrics store, and a reading made of the answers.
 
-The port is passed in and no clock is read: "now" is the store's own evaluation time.
+The port is passed in and no clock is read: ages are counted from the store's own evaluation time.
 """
 
 from __future__ import annotations
@@ -16,29 +16,18 @@ from typing import Optional
 from .assemble import assemble
 from .cards import MeasuredCard, measured_cards, merged_cards
 from .declared import Plan
-from .errors import Problem, QueryError
+from .errors import Problem, QueryError, one_line
+from .options import Options
 from .peaks import Peaks, Source, history_query, parse_peaks
 from .plausible import TOLERANCE
-from .profiles import AUTO, RESIDENT_ORDER, WORKLOAD_LABELS, Profile, chosen
+from .profiles import RESIDENT_ORDER, WORKLOAD_LABELS, Profile, chosen
 from .quantity import format_size
 from .queries import current
 from .queries import facts as facts_query
 from .reading import Reading
-from .residents import Holding, believable_copies, holdings, process, workload
+from .residents import Holding, believable, holdings, process, workload
 from .samples import PromQuery, Sample, parse_vector
-from .trust import Facts, fallen_silent, nothing, parse_facts, stale, unhealthy, unreachable, vanished
-
-DEFAULT_LOOKBACK = 7 * 86400
-DEFAULT_MAX_AGE = 120
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to measure: the profile, how far to look back for peaks and how old a sample may be (seconds)."""
-
-    profile: str = AUTO
-    lookback: int = DEFAULT_LOOKBACK
-    max_age: int = DEFAULT_MAX_AGE
+from .trust import Facts, answered_before, fallen_silent, nothing, parse_facts, stale, unhealthy, unreachable, vanished
 
 
 @dataclass(frozen=True)
@@ -54,14 +43,15 @@ class Now:
     vanished: tuple[Problem, ...] = ()
 
 
-def measure(port: PromQuery, plan: Plan, options: Options) -> Reading:
+def measure(port: PromQuery, plan: Plan, options: Options, now: Optional[float] = None) -> Reading:
     """Return the reading for a verdict on the whole plan: that of :func:`measure_cards`, trusted as a whole or not."""
-    return measure_cards(port, plan, options).trusted()
+    return measure_cards(port, plan, options, now).trusted()
 
 
-def measure_cards(port: PromQuery, plan: Plan, options: Options) -> Reading:
+def measure_cards(port: PromQuery, plan: Plan, options: Options, now: Optional[float] = None) -> Reading:
     """Return the reading of the plan's cards; what keeps it from being trusted is in its ``problems``, never raised.
 
+    ``now`` (Unix seconds) is the caller's clock: with it, an answer that a cache kept is told from one of now.
     A card has no numbers where a problem speaks against it (:meth:`~.reading.Reading.by_card`).
     Raises :class:`~.errors.InputError` where the plan does not fit what was found (several cards and no ``card``).
     """
@@ -71,16 +61,18 @@ def measure_cards(port: PromQuery, plan: Plan, options: Options) -> Reading:
         metrics = sorted({sample.metric for sample in samples})
         at = samples[0].at if samples else None
         answer = port.query(facts_query(profiles, metrics), time=at, lookback_delta=options.max_age)
-        now = look(profiles, samples, parse_facts(profiles, parse_vector(answer)), options.max_age)
-        peaks = _peaks(port, plan, options, now, profiles, at)
+        seen = look(profiles, samples, parse_facts(profiles, parse_vector(answer)), options.max_age)
+        kept = answered_before(at, now, options.max_age)
+        seen = replace(seen, problems=(*kept, *seen.problems))
+        peaks = _peaks(port, plan, options, seen, profiles, at)
     except QueryError as error:
         return Reading(problems=(Problem(error.code, error.message),), lookback_seconds=options.lookback)
-    reading = assemble(plan, now.cards, now.holdings, peaks)
+    reading = assemble(plan, seen.cards, seen.holdings, peaks)
     return replace(
         reading,
         lookback_seconds=options.lookback,
-        problems=(*now.problems, *(() if plan.cards else now.vanished), *reading.problems),
-        notes=(*now.notes, *reading.notes),
+        problems=(*seen.problems, *(() if plan.cards else seen.vanished), *reading.problems),
+        notes=(*seen.notes, *reading.notes),
     ).by_card()
 
 
@@ -148,24 +140,35 @@ def _residents(
         if profile is None or not series:
             continue
         found, doubts = holdings(profile, series, facts.targets)
-        if profile.copies and not doubts and not believable_copies(found, cards):
-            if found:
-                notes.append(f"{profile.name} cannot tell its pods' use from the card's: all of it counts as others'")
-            continue
+        if profile.copies and not doubts:
+            own = believable(found, cards)
+            copied = tuple(dict.fromkeys(one_line(holding.uuid or "") for holding in found if holding not in own))
+            if copied:
+                notes.append(
+                    f"{profile.name} cannot tell its pods' use from that of the card {', '.join(copied)}: "
+                    "all of it counts as others'"
+                )
+                kept = {holding.uuid for holding in own}
+                series = [sample for sample in series if sample.labels.get(profile.uuid_label or "") in kept]
+            found = own
         if found or doubts:
-            return found, _source(profile, series, facts), tuple(notes), (*doubts, *unreachable(profile, facts))
+            source = _source(profile, series, facts, only=bool(notes))
+            return found, source, tuple(notes), (*doubts, *unreachable(profile, facts))
     return (), None, tuple(notes), _busy_but_nameless(profiles, facts, cards)
 
 
-def _source(profile: Profile, series: Sequence[Sample], facts: Facts) -> Source:
+def _source(profile: Profile, series: Sequence[Sample], facts: Facts, *, only: bool) -> Source:
+    """Return the source of these series; with ``only``, nothing is to be asked about other cards."""
+    uuids = {sample.labels.get(profile.uuid_label or "", "") for sample in series} - {""}
     owners = [workload(sample, facts.targets.get(sample.target, {})) for sample in series]
     scraped = {facts.targets.get(sample.target, {}).get("pod", "") for sample in series} - {""}
-    processes = {(owner, process(profile, sample)) for owner, sample in zip(owners, series)}
+    processes = {(owner, process(profile, sample, owner)) for owner, sample in zip(owners, series)}
     return Source(
         profile,
         metrics=tuple(sorted({sample.metric for sample in series})),
         labels=tuple(pair for pair in WORKLOAD_LABELS if any(owner and owner.labels == pair for owner in owners)),
         scraped_pods=tuple(sorted(scraped)),
+        uuids=tuple(sorted(uuids)) if only else (),
         series=len(series),
         twins=profile.copies or len(processes) < len(series),
     )

@@ -15,6 +15,7 @@ from .declared import DEFAULT_MARGIN, GATED, MODES, Card, Plan, Target, Tenant
 from .errors import InputError
 from .fields import Fields
 from .quantity import GIB, TIB, format_size
+from .windows import parse_window
 
 T = TypeVar("T")
 
@@ -24,7 +25,6 @@ GATE_KEY = "gate"
 CARD_KEYS = ("name", "node", "uuid", "total")
 TENANT_KEYS = ("name", "card", "mode", "peak", "namespace", "pods", "floor", "target", "windows", "may_yield")
 GATED_ONLY = ("floor", "windows", "may_yield")
-WINDOW_KEYS = ("start", "end", "timezone", "days")
 
 #: what Python's regular expressions have and those of Prometheus (https://github.com/google/re2/wiki/Syntax) have not
 _PYTHON_ONLY = re.compile(r"\(\?(?!:)|\\[1-9Z]|[*+?}]\+|\{,|\[\[:")
@@ -64,7 +64,7 @@ def _card(value: Any, where: str) -> Card:
         remedy = "give the physical total, between 1Gi and 1Ti, or leave it out where an exporter knows it"
         raise fields.refuse("total", "is no card's memory", remedy)
     return Card(
-        name=fields.label("name", "name the card, such as t4"),
+        name=fields.name("name", "name the card, such as t4"),
         node=fields.text("node"),
         uuid=fields.text("uuid"),
         total_bytes=total,
@@ -78,7 +78,7 @@ def _tenant(value: Any, where: str, cards: tuple[Card, ...]) -> Tenant:
         if mode != GATED and fields.get(key) is not None:
             raise fields.refuse(key, f"does not go with mode {mode}", f"leave it out or declare mode: {GATED}")
     return Tenant(
-        name=fields.label("name", "name the tenant, such as stt"),
+        name=fields.name("name", "name the tenant, such as stt"),
         mode=mode,
         namespace=fields.label("namespace", "name the namespace of its pods"),
         card=_card_name(fields, cards),
@@ -142,8 +142,7 @@ def _pod_pattern(fields: Fields) -> Optional[str]:
 
 
 def _window(value: Any, where: str) -> Mapping[str, Any]:
-    # Only the shape: what a window means is decided where windows are computed.
-    Fields(value, where, WINDOW_KEYS)
+    parse_window(value, where)
     return dict(value)
 
 

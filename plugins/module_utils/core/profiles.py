@@ -53,6 +53,8 @@ class Profile:
     info: Optional[str] = None
     healthy: Optional[str] = None
     collected_at: Optional[str] = None
+    #: it says that nothing is used also where it could not read the card
+    zero_is_doubtful: bool = False
     #: relabelling may put a prefix before the name
     prefixed: bool = False
 
@@ -111,6 +113,7 @@ PROFILES: tuple[Profile, ...] = (
         name="llama_swap",
         card={USED: "llamaswap_gpu_memory_used_bytes", TOTAL: "llamaswap_gpu_memory_total_bytes"},
         uuid_label="uuid",
+        zero_is_doubtful=True,
     ),
     Profile(
         name="gpu_pod_exporter",

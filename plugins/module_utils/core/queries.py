@@ -27,7 +27,8 @@ GROUP = "vram_group"
 #: a source that spoke within this time and is silent now has broken off (seconds)
 RECENT = 900
 _PLAIN = string.ascii_letters + string.digits + "_-"
-_MAX_STEP = 60
+#: seconds between two instants of the look-back where that is cheap
+MAX_STEP = 60
 _MIN_STEPS = 120
 #: series times steps that Prometheus adds up in a few seconds
 _MAX_POINTS = 1_000_000
@@ -66,7 +67,7 @@ def window(lookback: int, series: int) -> tuple[str, int]:
     A minute at most where that is cheap; with many series, or many sums, as coarse as it takes to stay within what a
     Prometheus evaluates in a few seconds.
     """
-    fine = max(1, min(_MAX_STEP, lookback // _MIN_STEPS))
+    fine = max(1, min(MAX_STEP, lookback // _MIN_STEPS))
     step = max(fine, lookback * series // _MAX_POINTS)
     return f"[{lookback}s:{step}s]", step
 

@@ -61,8 +61,9 @@ class Reading:
     """One measurement; trusted if ``problems`` is empty, else without numbers (:meth:`trusted`, :meth:`by_card`).
 
     ``observed`` is the most that each tenant's pods held together within the look-back, ``others`` what undeclared
-    residents are counted at by card (bytes), ``tenant_cards`` the card of each tenant, ``covered_seconds`` how
-    much of the look-back has samples at all.
+    residents are counted at by card (bytes), ``tenant_cards`` the card of each tenant, ``unclear`` the
+    tenants whose history holds values that are no size, ``covered_seconds`` how much of the look-back has samples at
+    all.
     """
 
     cards: tuple[CardReading, ...] = ()
@@ -70,6 +71,7 @@ class Reading:
     observed: Mapping[str, int] = field(default_factory=dict)
     others: Mapping[str, int] = field(default_factory=dict)
     tenant_cards: Mapping[str, str] = field(default_factory=dict)
+    unclear: frozenset[str] = frozenset()
     covered_seconds: int = 0
     lookback_seconds: int = 0
     problems: tuple[Problem, ...] = ()

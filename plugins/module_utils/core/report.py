@@ -120,7 +120,7 @@ def _notes(reading: Reading) -> Iterable[str]:
     if reading.lookback_seconds and not reading.problems:
         wanted = format_duration(reading.lookback_seconds)
         if reading.covered_seconds == 0:
-            yield f"there is no history for the look-back of {wanted}: declared peaks and what is held now count"
+            yield f"there is no history of pods for the look-back of {wanted}: declared peaks and what is now count"
         elif reading.covered_seconds < reading.lookback_seconds * 0.95:
             yield f"history covers {format_duration(reading.covered_seconds)} of the look-back of {wanted}"
 

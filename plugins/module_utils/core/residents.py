@@ -55,11 +55,16 @@ def workload(sample: Sample, target: Mapping[str, str]) -> Optional[Workload]:
     return None
 
 
-def process(profile: Profile, sample: Sample) -> tuple[str, ...]:
-    """Return what tells the series of one pod apart: its process or container, nothing where there is one per pod."""
+def process(profile: Profile, sample: Sample, owner: Optional[Workload]) -> tuple[str, ...]:
+    """Return what tells the series of one pod apart: its process or container, nothing where there is one per pod.
+
+    A pod is on one node, so whichever target tells of its process means the same one: an exporter may be scraped as a
+    pod and as a service. What has no name is another's at each target.
+    """
     if not profile.parts:
         return ()
-    return (sample.labels.get("instance", ""), *(sample.labels.get(name, "") for name in profile.parts))
+    parts = (sample.labels.get(name, "") for name in profile.parts)
+    return (*([sample.labels.get("instance", "")] if owner is None or owner.namespace in NOBODY else []), *parts)
 
 
 _Key = tuple[Optional[str], str, str, tuple[str, ...]]
@@ -91,24 +96,31 @@ def holdings(
         key = (uuid, owner.namespace, owner.pod, where if owner.namespace in NOBODY else ())
         known = parts.setdefault(key, {})
         # The same process seen twice (two replicas of Prometheus, k slices of one pod) is one process.
-        identity = process(profile, sample)
+        identity = process(profile, sample, owner)
         known[identity] = max(used, known.get(identity, 0))
         nodes[key] = where
     found = (Holding(key[1], key[2], sum(known.values()), key[0], nodes[key]) for key, known in parts.items())
     return tuple(found), tuple(problems)
 
 
-def believable_copies(found: Sequence[Holding], cards: Sequence[MeasuredCard]) -> bool:
-    """Tell whether DCGM's numbers per pod can be each pod's own: on every card they add up to no more than its use.
+def believable(found: Iterable[Holding], cards: Iterable[MeasuredCard]) -> tuple[Holding, ...]:
+    """Return those of DCGM's numbers per pod that can be each pod's own: those of the cards whose use they explain."""
+    held: dict[str, list[Holding]] = {}
+    for holding in found:
+        held.setdefault(same_uuid(holding.uuid or ""), []).append(holding)
+    used = {same_uuid(card.uuid): card.used for card in cards}
+    own = (part for uuid, part in held.items() if _explain(part, used.get(uuid, 0)))
+    return tuple(holding for part in own for holding in part)
+
+
+def _explain(held: Sequence[Holding], used: int) -> bool:
+    """Tell whether numbers of the pods of one card can be each pod's own: they add up to no more than its use.
 
     One pod that holds as much as the card itself is ambiguous (it may be a copy), and so are pods that all hold nothing
     on a card in use.
     """
-    for card in cards:
-        sizes = [holding.used for holding in found if same_uuid(holding.uuid or "") == same_uuid(card.uuid)]
-        if not sizes or card.used <= TOLERANCE:
-            continue
-        copied = len(set(sizes)) == 1 and abs(sizes[0] - card.used) <= TOLERANCE
-        if copied or max(sizes) == 0 or sum(sizes) > card.used + TOLERANCE:
-            return False
-    return bool(found)
+    if used <= TOLERANCE:
+        return True
+    sizes = [holding.used for holding in held]
+    copied = len(set(sizes)) == 1 and abs(sizes[0] - used) <= TOLERANCE
+    return not copied and max(sizes) > 0 and sum(sizes) <= used + TOLERANCE

@@ -57,12 +57,18 @@ def parse_vector(body: Mapping[str, Any]) -> tuple[Sample, ...]:
     for key in ("warnings", "infos"):
         if body.get(key):
             raise QueryError(
-                "partial_answer", f"the metrics store answered with {key}, so parts may be missing: {shown(body[key])}"
+                "partial_answer",
+                f"the metrics store answered with {key}, so parts may be missing: {shown(body[key])}; "
+                "look at the stores and rules behind it",
             )
+    if body.get("isPartial"):  # VictoriaMetrics says so
+        raise QueryError("partial_answer", "the metrics store answered isPartial: a part of it is away; look at it")
     data = body.get("data")
     if not isinstance(data, Mapping) or data.get("resultType") != "vector" or not isinstance(data.get("result"), list):
         found = data.get("resultType") if isinstance(data, Mapping) else data
-        raise QueryError("wrong_result", f"the metrics store answered {shown(found)} where a vector is due")
+        raise QueryError(
+            "wrong_result", f"the metrics store answered {shown(found)} where a vector is due: is it a Prometheus?"
+        )
     return tuple(_sample(entry) for entry in data["result"])
 
 
@@ -79,4 +85,6 @@ def _sample(entry: Any) -> Sample:
 
 
 def _no_sample(entry: Any) -> QueryError:
-    return QueryError("wrong_result", f"the metrics store answered an entry that is no sample: {shown(entry)}")
+    return QueryError(
+        "wrong_result", f"the metrics store answered an entry that is no sample: {shown(entry)}: is it a Prometheus?"
+    )

@@ -57,6 +57,11 @@ class Tally:
             )
         return counted
 
+    def unclear(self) -> frozenset[str]:
+        """Return the tenants of which the history does not tell what they held."""
+        claims = self.plan.claims()
+        return frozenset(claim.tenant for claim in claims if (claim.namespace, claim.group) in self.peaks.unknown)
+
     def is_other(self, resident: Resident, card: str) -> bool:
         """Tell whether the resident may be on the card and is none of the card's own tenants."""
         if resident.tenant is None:
@@ -77,8 +82,14 @@ class Tally:
         for (_uuid, namespace, group), size in self.peaks.groups.items():
             if (namespace, group) not in known and namespace not in NOBODY and size > TOLERANCE:
                 gone[namespace] = max(size, gone.get(namespace, 0))
+        unclear = sorted({namespace for namespace, _group in self.peaks.unknown})
         return (
             *self.peaks.notes,
+            *(
+                f"the history of namespace {one_line(namespace)} holds values that are no size: what was held there is "
+                "not known"
+                for namespace in unclear
+            ),
             *astray,
             *(
                 f"undeclared pods of namespace {one_line(namespace)} held up to {format_size(size)} within the "

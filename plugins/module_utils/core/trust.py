@@ -81,6 +81,20 @@ def stale(samples: Sequence[Sample], facts: Facts, max_age: int) -> tuple[Proble
     return tuple(Problem(code, message) for (code, _where), message in problems.items())
 
 
+def answered_before(at: Optional[float], now: Optional[float], max_age: int) -> tuple[Problem, ...]:
+    """Return why an answer of the instant ``at`` says nothing of ``now``: somebody kept it, or a clock is wrong."""
+    if at is None or now is None or abs(now - at) <= max_age:
+        return ()
+    side = "before" if at < now else "after"
+    return (
+        Problem(
+            "stale",
+            f"the answer is of an instant {format_duration(abs(now - at))} {side} this machine's clock, max_age is "
+            f"{format_duration(max_age)}: does a cache answer for Prometheus, or is one of the two clocks wrong?",
+        ),
+    )
+
+
 def unreachable(profile: Profile, facts: Facts) -> tuple[Problem, ...]:
     """Return the targets that named residents a short while ago and cannot be scraped now: theirs are not seen."""
     lost = sorted(

@@ -19,8 +19,8 @@ from zoneinfo import ZoneInfo
 
 from .errors import InputError
 from .fields import Fields
-from .plan import WINDOW_KEYS
 
+WINDOW_KEYS = ("start", "end", "timezone", "days")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY_MINUTES = 24 * 60
 

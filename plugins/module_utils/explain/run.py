@@ -12,10 +12,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Optional
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import missing_required_lib
 
-from ..adapters.connection import connection, without_credentials
-from ..adapters.module import taken
+from ..adapters.connection import connection
+from ..adapters.module import PrometheusModule
 from ..adapters.prometheus import REQUESTS_IMPORT_ERROR, PrometheusClient
 from ..core.errors import InputError
 from ..core.profiles import AUTO
@@ -40,15 +40,12 @@ HOW_TO_REACH = (
 )
 
 
-def run_module(module: AnsibleModule) -> None:
+def run_module(module: PrometheusModule) -> None:
     """Look once as the gate would, and end the module."""
     for library, error in (("requests", REQUESTS_IMPORT_ERROR), ("kubernetes", KUBERNETES_IMPORT_ERROR)):
         if error:
             module.fail_json(msg=missing_required_lib(library), exception=error)
-    params = taken(module)
-    plan = params["plan"] or {}
-    if isinstance(plan.get("prometheus_url"), str):
-        module.params["plan"] = {**plan, "prometheus_url": without_credentials(plan["prometheus_url"])}
+    params = module.taken()
     try:
         client = get_api_client(None, kubeconfig=params["kubeconfig"], context=params["context"])
         found = _explain(module, params, Reader(Cluster(client, "")))
@@ -62,7 +59,7 @@ def run_module(module: AnsibleModule) -> None:
         module.exit_json(changed=False, **found)
 
 
-def _explain(module: AnsibleModule, params: dict[str, Any], reader: Reader) -> dict[str, Any]:
+def _explain(module: PrometheusModule, params: dict[str, Any], reader: Reader) -> dict[str, Any]:
     where = (params["namespace"], params["name"])
     stands = deployed(reader, *where)
     plan = params["plan"]
@@ -78,7 +75,7 @@ def _explain(module: AnsibleModule, params: dict[str, Any], reader: Reader) -> d
     return _result(params, stands, seen, reader, eyes.clock())
 
 
-def _port(module: AnsibleModule, params: Mapping[str, Any], text: str) -> PrometheusClient:
+def _port(module: PrometheusModule, params: Mapping[str, Any], text: str) -> PrometheusClient:
     url = params["prometheus_url"] or _url_of(text)
     if not url:
         remedy = (
@@ -86,7 +83,7 @@ def _port(module: AnsibleModule, params: Mapping[str, Any], text: str) -> Promet
         )
         raise InputError("prometheus_url", None, "is missing, here and in the gate's plan", remedy)
     way = connection({**params, "prometheus_url": url})
-    module.no_log_values.update(way.secrets)
+    module.blacken(way.secrets)
     return PrometheusClient(way)
 
 

@@ -17,7 +17,8 @@ from ..core.assemble import assemble
 from ..core.cards import MeasuredCard
 from ..core.declared import Plan
 from ..core.errors import CONTRADICTION, Problem, QueryError, shown
-from ..core.measure import Options, look
+from ..core.measure import look
+from ..core.options import Options
 from ..core.peaks import Peaks
 from ..core.profiles import Profile, chosen
 from ..core.queries import RECENT, card_labels

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Callable, Protocol
 
 from ..core.errors import InputError, Problem
-from ..core.measure import Options, measure_cards
+from ..core.measure import measure_cards
+from ..core.options import Options
 from ..core.policy import Policy
 from ..core.reading import Reading
 from ..core.samples import PromQuery

@@ -27,11 +27,21 @@ def test_a_plan_comes_back_as_it_was_written() -> None:
     assert valid_plan(copy.deepcopy(PLAN)) == PLAN
 
 
+def test_what_is_null_counts_as_left_out() -> None:
+    nothing = dict.fromkeys(["profile", "lookback", "max_age", "margin", "checks"])
+    assert valid_plan({**PLAN, **nothing}) == PLAN
+    assert valid_plan({**PLAN, "margin": 0})["margin"] == 0
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         ({"margn": "2Gi"}, ["vram_plan", "margn"]),
         ({"margin": "6GB"}, ["vram_plan.margin", "'6GB'", "6Gi"]),
+        ({"profile": "bogus"}, ["vram_plan.profile", "'bogus'", "gpu_pod_exporter"]),
+        ({"lookback": "7"}, ["vram_plan.lookback", "'7'", "7d"]),
+        ({"max_age": "0s"}, ["vram_plan.max_age", "'0s'", "2m"]),
+        ({"checks": {"blnd": "warn"}}, ["vram_plan.checks", "'blnd'", "blind"]),
         ({"prometheus_url": ""}, ["vram_plan.prometheus_url", "is missing", "http://"]),
         ({"prometheus_url": None}, ["vram_plan.prometheus_url", "is missing", "http://"]),
     ],

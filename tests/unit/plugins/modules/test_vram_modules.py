@@ -19,8 +19,10 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.sharedgpu.voice.plugins.module_utils.adapters.module import argument_spec
 from ansible_collections.sharedgpu.voice.plugins.module_utils.core import plan as core_plan
+from ansible_collections.sharedgpu.voice.plugins.module_utils.core import windows as core_windows
 from ansible_collections.sharedgpu.voice.plugins.module_utils.core.findings import CHECKS
 from ansible_collections.sharedgpu.voice.plugins.modules import vram_floor, vram_info
+from tests.plans import WINDOW
 from tests.unit.plugins.adapters.fault_server import FaultServer, once, reply
 from tests.unit.plugins.modules.played import T4, PlayedPrometheus
 from tests.unit.plugins.modules.running import TENANTS, Run, options
@@ -184,6 +186,7 @@ BAD_INPUT: list[tuple[dict[str, Any], str]] = [
     ({"tenants": [TENANTS[0], TENANTS[0]]}, "tenants: 'stt' is declared twice"),
     ({"tenants": [TENANTS[0], {**TENANTS[1], "floor": -1}]}, "tenants[1].floor: -1 is below zero"),
     ({"tenants": [{**TENANTS[1], "target": None}]}, "tenants[0].target is missing; a gated tenant needs"),
+    ({"tenants": [{**TENANTS[1], "windows": [{**WINDOW, "timezone": "Mars/X"}]}]}, "tenants[0].windows[0].timezone"),
     ({"tenants": [{**TENANTS[1], "mode": "sometimes"}]}, "value of mode must be one of: warm, on_demand, gated"),
     ({"prometheus_ulr": "x"}, "prometheus_ulr"),
 ]
@@ -195,6 +198,7 @@ def test_bad_input_is_named_and_nothing_is_asked(run: Run, change: dict[str, Any
         found = run(vram_floor.main, {**options(server.url), **change})
     assert found["failed"]
     assert message in found["msg"]
+    assert evidence(found) == KEYS[vram_floor.main]
     assert server.connections == 0
 
 
@@ -279,12 +283,44 @@ def test_a_password_in_a_url_that_is_none_is_not_shown(run: Run, url: str) -> No
     assert "rd@" not in json.dumps(found)
 
 
-def test_a_tenant_id_in_a_header_blackens_no_numbers(run: Run) -> None:
+@pytest.mark.parametrize(
+    "wrong", [{"checks": {"foo": "fail"}}, {"profile": "bogus"}, {"timeout": "abc"}, {"nobody": "knows"}]
+)
+@BOTH
+def test_a_password_in_the_url_is_not_shown_when_another_option_is_refused(
+    run: Run, main: Callable[[], None], wrong: dict[str, Any]
+) -> None:
+    found = run(main, {**options("http://me:p4ssword@prometheus:9090", headers={"X-Key": "s3cr3t"}), **wrong})
+    assert found["failed"]
+    assert found["invocation"]["module_args"]["prometheus_url"] == "http://prometheus:9090"
+    assert "p4ssword" not in json.dumps(found)
+    assert "s3cr3t" not in json.dumps(found)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"headers": {"X-Scope-OrgID": 1}},
+        {"headers": {"X-Grafana-Org-Id": "1"}},
+        {"headers": {"AccountID": "0", "X-Unheard-Of": "15"}},
+        {"url_username": "me", "url_password": "4"},
+        {"bearer_token": "161061"},
+    ],
+)
+def test_what_could_be_part_of_a_size_blackens_no_numbers(run: Run, params: dict[str, Any]) -> None:
     with PlayedPrometheus(T4()) as prometheus:
-        found = run(vram_floor.main, options(prometheus.url, headers={"X-Scope-OrgID": 1}))
-    assert found["cards"][0]["total_bytes"] == 15360 << 20
-    assert found["invocation"]["module_args"]["headers"] == {"X-Scope-OrgID": "********"}
-    assert {request.headers["x-scope-orgid"] for request in prometheus.requests} == {"1"}
+        found = run(vram_floor.main, options(prometheus.url, **params))
+    assert (found["cards"][0]["total_bytes"], found["cards"][0]["name"]) == (15360 << 20, "t4")
+    assert "total 15.00 GiB" in found["msg"]
+    shown = found["invocation"]["module_args"]
+    assert [name for name in ("bearer_token", "url_password") if params.get(name) and shown[name] != "********"] == []
+    assert set((shown["headers"] or {}).values()) <= {"********"}
+
+
+def test_a_problem_names_the_option_that_is_to_blame(run: Run) -> None:
+    with PlayedPrometheus(T4(age=300)) as prometheus:
+        found = run(vram_floor.main, options(prometheus.url))
+    assert f"prometheus_url {prometheus.url}: " in check_named(found, "blind")["msg"]
 
 
 # --- documentation ---
@@ -295,7 +331,7 @@ def test_every_key_of_the_plan_is_an_option() -> None:
     tenant = spec["tenants"]["options"]
     assert set(spec["cards"]["options"]) == set(core_plan.CARD_KEYS)
     assert set(tenant) == set(core_plan.TENANT_KEYS)
-    assert set(tenant["windows"]["options"]) == set(core_plan.WINDOW_KEYS)
+    assert set(tenant["windows"]["options"]) == set(core_windows.WINDOW_KEYS)
     assert set(core_plan.PLAN_KEYS) <= set(spec)
 
 

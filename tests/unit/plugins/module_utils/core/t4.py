@@ -7,7 +7,8 @@ from typing import Any
 
 from ansible_collections.sharedgpu.voice.plugins.module_utils.core.checks import Check, Verdict, judge
 from ansible_collections.sharedgpu.voice.plugins.module_utils.core.declared import Plan
-from ansible_collections.sharedgpu.voice.plugins.module_utils.core.measure import Options, measure
+from ansible_collections.sharedgpu.voice.plugins.module_utils.core.measure import measure
+from ansible_collections.sharedgpu.voice.plugins.module_utils.core.options import Options
 from ansible_collections.sharedgpu.voice.plugins.module_utils.core.plan import parse_plan
 from ansible_collections.sharedgpu.voice.plugins.module_utils.core.reading import Reading
 from ansible_collections.sharedgpu.voice.plugins.module_utils.core.samples import PromQuery

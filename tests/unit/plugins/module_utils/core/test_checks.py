@@ -66,6 +66,26 @@ def test_the_plan_of_the_t4_is_safe_by_its_numbers() -> None:
     assert mib(floor.recommended_bytes) == 6144
 
 
+def test_a_tenant_that_never_yields_is_asked_of_its_own_card_only() -> None:
+    cards = [Card(used=100, uuid=f"GPU-{name}") for name in "ab"]
+    window = plan()["tenants"][-1]
+    stays = {**window, "name": "x", "namespace": "x", "card": "a", "may_yield": False}
+    leaves = {**window, "name": "y", "namespace": "y", "card": "b"}
+    value: dict[str, Any] = {
+        "margin": 0,
+        "cards": [{"name": name, "uuid": f"GPU-{name}"} for name in "ab"],
+        "tenants": [
+            {"name": "w", "mode": "warm", "peak": "12Gi", "namespace": "w", "card": "b"},
+            *({**one, "target": {"kind": "Deployment", "name": one["name"]}} for one in (stays, leaves)),
+        ],
+    }
+    full = check(judged([dcgm(*cards)], value)[0], "no_room_when_all_wake")
+    assert (full.passed, full.level, numbers(full)["card"]) == (False, "warn", "b")
+    value["tenants"][0]["card"] = "a"
+    full = check(judged([dcgm(*cards)], value)[0], "no_room_when_all_wake")
+    assert (full.passed, full.level, numbers(full)["card"]) == (False, "fail", "a")
+
+
 CASES: list[tuple[str, Any, Any, str, dict[str, Any], str]] = [
     (
         "floor_below_need",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import warnings
 from collections.abc import Mapping, Sequence
@@ -13,13 +14,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ansible_collections.sharedgpu.voice.plugins.module_utils.core.declared import Claim
-from ansible_collections.sharedgpu.voice.plugins.module_utils.core.peaks import Source, history_query
+from ansible_collections.sharedgpu.voice.plugins.module_utils.core.peaks import FEW_SERIES, Source, history_query
 from ansible_collections.sharedgpu.voice.plugins.module_utils.core.plan import parse_plan
 from ansible_collections.sharedgpu.voice.plugins.module_utils.core.profiles import chosen
 from ansible_collections.sharedgpu.voice.plugins.module_utils.core.queries import may_meet, window
 from ansible_collections.sharedgpu.voice.plugins.module_utils.core.report import report
 from tests.unit.plugins.module_utils.core.pages import Card, Store, dcgm, gpu_pod_exporter, hami, peak, pod_peaks
-from tests.unit.plugins.module_utils.core.t4 import CARD, mib, pages, plan, read
+from tests.unit.plugins.module_utils.core.t4 import CARD, check, judged, mib, pages, plan, read
 
 Answer = Sequence[tuple[Mapping[str, str], float]]
 STT = ("portal-stt", "speaches-5d8f-abcde", 1500.0)
@@ -113,7 +114,7 @@ def test_answers_without_a_name_are_dropped() -> None:
 @pytest.mark.parametrize(
     ("covered", "note"),
     [
-        (None, "there is no history for the look-back of 7d: declared peaks and what is held now count"),
+        (None, "there is no history of pods for the look-back of 7d: declared peaks and what is now count"),
         (86400.0, "history covers 1d of the look-back of 7d"),
         (604800.0, None),
     ],
@@ -154,12 +155,46 @@ def test_peaks_are_found_where_nobody_holds_anything_now(source: str) -> None:
     assert observed(pod_peaks(("tts", "chatterbox-tts-1-2", 4673.0), source=source), live=idle)["tts"] == 4673
 
 
-def test_a_history_of_impossible_values_is_said_and_left_out() -> None:
-    reading = read(Store(pages(), peaks=[*pod_peaks(STT), group("immich", 2**21)]))
+@pytest.mark.parametrize("size", [2**21, math.inf, -1, 2.0**63])
+def test_a_history_that_is_no_size_leaves_the_tenant_undecided(size: float) -> None:
+    store = Store(pages(), peaks=[*pod_peaks(STT), group("immich", size)])
+    verdict, reading = judged(store)
     assert mib(reading.observed["immich-ml"]) == 2150
+    over = check(verdict, "over_budget")
+    assert not over.passed
+    assert "immich-ml: its history holds values that are no size" in over.msg
+    assert "shorten lookback" in over.msg
+    assert not verdict.safe
     assert (
-        "the history of namespace immich holds impossible values: only the declared peaks count there" in reading.notes
+        "the history of namespace immich holds values that are no size: what was held there is not known"
+        in reading.notes
     )
+
+
+def test_of_few_series_only_what_is_a_size_is_looked_at() -> None:
+    profile = chosen("dcgm")[0]
+    for series, looked in ((FEW_SERIES, True), (FEW_SERIES + 1, False)):
+        source = Source(profile, ("DCGM_FI_DEV_FB_USED",), (("namespace", "pod"),), series=series)
+        assert (" >= 0 <= 1048576" in history_query([source], (), 3600)) == looked
+
+
+@pytest.mark.parametrize(("step", "said"), [(60, False), (302, True)])
+def test_a_coarse_look_at_the_past_is_said(step: int, said: bool) -> None:
+    covered = ({"vram_part": f"covered:gpu_pod_exporter:0:{step}"}, 604800.0)
+    reading = read(Store(pages(), peaks=[*pod_peaks(STT)[1:], covered]))
+    assert any("looked at every 5m2s: shorter peaks" in note for note in reading.notes) == said
+
+
+def test_a_card_whose_pods_cannot_be_told_apart_has_no_past_of_pods() -> None:
+    profile = chosen("dcgm")[0]
+    source = Source(profile, ("DCGM_FI_DEV_FB_USED",), (("namespace", "pod"),), uuids=("GPU-1", "GPU-2"))
+    assert 'UUID=~"GPU-1|GPU-2"' in history_query([source], (), 3600).replace("\\", "")
+
+
+def test_an_exporter_that_is_scraped_twice_has_one_past() -> None:
+    profile = chosen("gpu_pod_exporter")[0]
+    source = Source(profile, ("gpu_pod_memory_used_bytes",), (("namespace", "pod"),))
+    assert "instance" not in history_query([source], (), 3600)
 
 
 @pytest.mark.parametrize(("series", "step"), [(1, 60), (90, 60), (500, 302), (5000, 3024)])

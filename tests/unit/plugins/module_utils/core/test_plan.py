@@ -63,6 +63,11 @@ def test_defaults() -> None:
     assert parse_plan({"margin": 0}).margin_bytes == 0
 
 
+def test_cards_and_tenants_may_be_called_what_a_label_may_be() -> None:
+    parsed = parse_plan({"cards": [{"name": "RTX_3090.1"}], "tenants": [tenant("Immich_ml")]})
+    assert (parsed.cards[0].name, parsed.tenants[0].name) == ("RTX_3090.1", "Immich_ml")
+
+
 GATED = tenant("g", mode="gated", target=target("g"))
 BAD: list[tuple[Any, str, str, str]] = [
     (None, "vram_plan", "is not a mapping", "write the keys"),
@@ -75,7 +80,9 @@ BAD: list[tuple[Any, str, str, str]] = [
     ({"cards": {"name": "t4"}}, "vram_plan.cards", "is not a list", "write a list"),
     ({"cards": ["t4"]}, "vram_plan.cards[0]", "'t4' is not a mapping", "name, node"),
     ({"cards": [{}]}, "vram_plan.cards[0].name", "is missing", "name the card"),
-    ({"cards": [{"name": "T4"}]}, "vram_plan.cards[0].name", "'T4' is not a name", "a-z"),
+    ({"cards": [{"name": "T 4"}]}, "vram_plan.cards[0].name", "'T 4' is not a name", "a-z"),
+    ({"tenants": [tenant("_a")]}, "vram_plan.tenants[0].name", "'_a' is not a name", "beginning and ending"),
+    ({"tenants": [tenant("a", "Ns")]}, "vram_plan.tenants[0].namespace", "'Ns' is not a name", "a-z"),
     ({"cards": [{"name": "t4", "size": 1}]}, "vram_plan.cards[0]", "'size' is no known key", "total"),
     ({"cards": [{"name": "t4", "total": 15360}]}, "vram_plan.cards[0].total", "less than 1 MiB", "bytes"),
     ({"cards": [{"name": "t4", "total": "512Mi"}]}, "vram_plan.cards[0].total", "is no card's memory", "1Gi and 1Ti"),
@@ -110,6 +117,12 @@ BAD: list[tuple[Any, str, str, str]] = [
         "Deployment",
     ),
     ({"tenants": [{**GATED, "may_yield": "no"}]}, "vram_plan.tenants[0].may_yield", "'no' is not a boolean", "true"),
+    (
+        {"tenants": [{**GATED, "windows": [{"start": "25:00", "end": "06:00", "timezone": "Etc/UTC"}]}]},
+        "vram_plan.tenants[0].windows[0].start",
+        "'25:00' is no time of day",
+        "write a time",
+    ),
     ({"tenants": [{**GATED, "windows": ["02:00"]}]}, "vram_plan.tenants[0].windows[0]", "is not a mapping", "start"),
     (
         {"tenants": [{**GATED, "windows": [{"from": 1}]}]},

@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 
 from ansible_collections.sharedgpu.voice.plugins.module_utils.core.errors import InputError
+from ansible_collections.sharedgpu.voice.plugins.module_utils.core.measure import measure
+from ansible_collections.sharedgpu.voice.plugins.module_utils.core.options import Options
+from ansible_collections.sharedgpu.voice.plugins.module_utils.core.plan import parse_plan
 from ansible_collections.sharedgpu.voice.plugins.module_utils.core.profiles import PROFILES
 from ansible_collections.sharedgpu.voice.plugins.module_utils.core.reading import Reading
 from tests.unit.plugins.module_utils.core.pages import (
@@ -191,6 +194,49 @@ def test_dcgm_numbers_of_pods_that_cannot_be_theirs_count_as_others(
     assert held(reading) == {None: CARD.used}
     assert others(reading) == CARD.used
     assert any("counts as others'" in note for note in reading.notes)
+
+
+def test_what_cannot_be_told_on_one_card_takes_nothing_from_the_others() -> None:
+    first = dcgm(Card(used=3650, uuid="GPU-a"), pods=[STT, ("immich", "immich-ml-1", 2150.0)], mode="own")
+    alone = dcgm(Card(used=1000, uuid="GPU-b"), pods=[("alien", "alien-1", 1000.0)], mode="own", instance="b:9400")
+    cards = [{"name": "a", "uuid": "GPU-a"}, {"name": "b", "uuid": "GPU-b"}]
+    tenants = [{**tenant, "card": "a"} for tenant in plan()["tenants"]]
+    for declared in (cards, cards[:1]):
+        store = Store([first, alone])
+        reading = read(store, {**plan(), "cards": declared, "tenants": tenants})
+        assert reading.problems == ()
+        assert {r.tenant: mib(r.used_bytes) for r in reading.residents if r.card == "a"} == {
+            "stt": 1500,
+            "immich-ml": 2150,
+        }
+        assert any("from that of the card GPU-b" in note for note in reading.notes)
+        assert 'UUID=~"GPU-a"' in store.asked[2][0].replace("\\", "")
+
+
+def test_an_exporter_that_is_scraped_as_a_pod_and_as_a_service_counts_once() -> None:
+    again = replace(PODS, instance="gpu-pod-exporter.monitoring.svc:9401")
+    assert held(read([DEVICE, PODS, again])) == held(read([DEVICE, PODS]))
+
+
+@pytest.mark.parametrize(("used", "found"), [(0, {"not_a_size"}), (1, set())])
+def test_an_exporter_that_says_zero_when_it_fails_is_not_believed_alone(used: float, found: set[str]) -> None:
+    assert codes(read([llama_swap(replace(CARD, used=used))])) == found
+    assert codes(read([llama_swap(replace(CARD, used=0)), nvitop(replace(CARD, used=0))])) == set()
+
+
+def test_the_drivers_share_counts_where_the_free_part_is_not_told() -> None:
+    page = dcgm(CARD)
+    less = replace(page, series=tuple(series for series in page.series if not series.metric.endswith("FREE")))
+    card = read([less]).cards[0]
+    assert (card.total_source, mib(card.reserved_bytes or 0)) == ("declared", 450)
+    assert mib(card.free_bytes) == 15360 - 450 - CARD.used
+
+
+@pytest.mark.parametrize(("late", "found"), [(120, set()), (121, {"stale"}), (-121, {"stale"})])
+def test_an_answer_that_somebody_kept_is_no_answer_of_now(late: float, found: set[str]) -> None:
+    reading = measure(Store(pages()), parse_plan(plan()), Options(), now=NOW + late)
+    assert codes(reading) == found
+    assert all("this machine's clock, max_age is 2m" in problem.message for problem in reading.problems)
 
 
 def test_a_pod_with_several_slices_counts_once() -> None:

@@ -53,6 +53,7 @@ BAD_ANSWERS: list[tuple[dict[str, Any], str]] = [
     ({"status": "error", "error": {"code": 1}}, "query_failed"),
     (body([ENTRY], warnings=["store is away"]), "partial_answer"),
     (body([ENTRY], infos=["cut short"]), "partial_answer"),
+    ({**body([ENTRY]), "isPartial": True}, "partial_answer"),
     ({"status": "success"}, "wrong_result"),
     ({"status": "success", "data": None}, "wrong_result"),
     ({"status": "success", "data": []}, "wrong_result"),

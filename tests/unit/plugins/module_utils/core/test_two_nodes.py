@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.sharedgpu.voice.plugins.module_utils.core.measure import Options, measure_cards
+from ansible_collections.sharedgpu.voice.plugins.module_utils.core.measure import measure_cards
+from ansible_collections.sharedgpu.voice.plugins.module_utils.core.options import Options
 from ansible_collections.sharedgpu.voice.plugins.module_utils.core.plan import parse_plan
 from tests.unit.plugins.module_utils.core.pages import Card, Page, Store, dcgm, gpu_pod_exporter
 from tests.unit.plugins.module_utils.core.t4 import check, codes, judged, mib, read

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from ansible_collections.sharedgpu.voice.plugins.module_utils.core.declared import Plan
-from ansible_collections.sharedgpu.voice.plugins.module_utils.core.measure import Options
+from ansible_collections.sharedgpu.voice.plugins.module_utils.core.options import Options
 from ansible_collections.sharedgpu.voice.plugins.module_utils.core.plan import parse_plan
 from ansible_collections.sharedgpu.voice.plugins.module_utils.core.reading import Reading
 from ansible_collections.sharedgpu.voice.plugins.module_utils.gate.exporters import Exporters
