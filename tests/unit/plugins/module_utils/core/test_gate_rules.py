@@ -294,6 +294,18 @@ def test_strangers_changes_are_told_and_not_counted() -> None:
         assert memory.changed_at == (None if case.replicas == 3 else NOW)
 
 
+@pytest.mark.parametrize(("change", "why"), [({"enabled": False}, reasons.DISABLED), ({}, reasons.FOREIGN_START)])
+def test_one_that_somebody_started_gives_its_room_back_while_it_goes(change: dict[str, Any], why: str) -> None:
+    # Without what tts is about to give back, ocr (whose guard is 3 GiB) would have to leave.
+    case = Case(replicas=1, pods=1, target=0, changed=3600, own=PEAK, free=0, ocr="loaded", priority=-1, **change)
+    decisions, state = decide(case.policy(), case.view(), case.now, case.state())
+    assert [(one.tenant, one.target_replicas) for one in decisions] == [("tts", 0), ("ocr", 1)]
+    assert (decisions[0].reason, state.of("tts").changed_at) == (why, NOW)
+    after = case.but(replicas=0)
+    decisions, _ = decide(case.policy(), after.view(), case.now, state)
+    assert [(one.tenant, one.target_replicas) for one in decisions] == [("tts", 0), ("ocr", 1)]
+
+
 def test_what_the_api_does_not_say_is_left_alone_and_told_once() -> None:
     decision, memory = Case(replicas=None, target=0).decide()
     assert (decision.target_replicas, decision.changed, memory.target) == (None, False, 0)
