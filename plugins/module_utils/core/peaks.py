@@ -20,7 +20,7 @@ from .queries import GROUP, MAX_STEP, PART, Past, one_of, part, window
 from .samples import Sample
 
 #: series, up to which each of their samples is looked at for being a size at all: that costs more than adding them up
-FEW_SERIES = 64
+FEW_SERIES = 32
 #: how a pod is named when nobody holds anything now, so that no live series can tell
 USUAL_LABELS = (("exported_namespace", "exported_pod"), ("exported_namespace", "pod"), ("namespace", "pod"))
 
