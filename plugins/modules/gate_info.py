@@ -179,7 +179,8 @@ errors:
   sample: []
 """
 
-from ..module_utils.adapters.module import CONSTRAINTS, PrometheusModule, connection_spec
+from ..module_utils.adapters.module import PrometheusModule
+from ..module_utils.adapters.spec import CONSTRAINTS, connection_spec
 from ..module_utils.explain.run import run_module
 
 

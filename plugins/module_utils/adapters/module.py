@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The options of the modules, and the one way from an AnsibleModule through the core to its result."""
+"""The one way from an AnsibleModule through the core to its result, and what of its options may be seen."""
 
 from __future__ import annotations
 
@@ -13,94 +13,20 @@ from typing import Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ..core.checks import LEVELS, WARN, judge, parse_levels
-from ..core.declared import DEFAULT_MARGIN, MODES, Plan
+from ..core.checks import WARN, judge, parse_levels
+from ..core.declared import Plan
 from ..core.errors import InputError, Problem
-from ..core.findings import CHECKS
 from ..core.measure import measure
-from ..core.options import DEFAULT_LOOKBACK, DEFAULT_MAX_AGE, parse_options
+from ..core.options import parse_options
 from ..core.plan import parse_plan
-from ..core.profiles import AUTO, PROFILE_NAMES
-from ..core.quantity import format_duration, to_quantity
 from ..core.reading import Reading
 from ..core.result import result
 from .connection import HIDDEN, PLAIN_HEADERS, Connection, connection, without_credentials
 from .prometheus import REQUESTS_IMPORT_ERROR, PrometheusClient
-
-CONSTRAINTS: dict[str, Any] = {
-    "mutually_exclusive": [("bearer_token", "url_username")],
-    "required_by": {"url_password": "url_username", "client_key": "client_cert"},
-}
+from .spec import CONSTRAINTS, argument_spec
 
 #: what is shorter could be part of a word that is no secret
 _TELLING = 4
-
-_TEXT = {"type": "str"}
-_NAME = {"type": "str", "required": True}
-_PATH = {"type": "path"}
-_SECRET = {"type": "str", "no_log": True}
-
-
-def connection_spec(*, required: bool = True) -> dict[str, Any]:
-    """Return the options of the way to Prometheus; its address is needed only where it is ``required``."""
-    return {
-        "prometheus_url": {"type": "str", "required": required},
-        "bearer_token": _SECRET,
-        "url_username": _TEXT,
-        "url_password": _SECRET,
-        "headers": {"type": "dict", "no_log": True},
-        "ca_path": _PATH,
-        "client_cert": _PATH,
-        "client_key": {"type": "path", "no_log": False},
-        "validate_certs": {"type": "bool", "default": True},
-        "timeout": {"type": "int", "default": 10},
-    }
-
-
-def argument_spec(*, checks: bool) -> dict[str, Any]:
-    """Return the options of a measuring module; with ``checks`` also the level of each check."""
-    levels = {name: {"type": "str", "choices": list(LEVELS)} for name in CHECKS}
-    return {
-        **connection_spec(),
-        "profile": {"type": "str", "default": AUTO, "choices": list(PROFILE_NAMES)},
-        "lookback": {"type": "str", "default": format_duration(DEFAULT_LOOKBACK)},
-        "max_age": {"type": "str", "default": format_duration(DEFAULT_MAX_AGE)},
-        "margin": {"type": "raw", "default": to_quantity(DEFAULT_MARGIN)},
-        "cards": {"type": "list", "elements": "dict", "default": [], "options": _card_options()},
-        "tenants": {"type": "list", "elements": "dict", "default": [], "options": _tenant_options()},
-        **({"checks": {"type": "dict", "options": levels}} if checks else {}),
-    }
-
-
-def _card_options() -> dict[str, Any]:
-    return {"name": _NAME, "node": _TEXT, "uuid": _TEXT, "total": {"type": "raw"}}
-
-
-def _tenant_options() -> dict[str, Any]:
-    return {
-        "name": _NAME,
-        "card": _TEXT,
-        "mode": {"type": "str", "required": True, "choices": list(MODES)},
-        "peak": {"type": "raw", "required": True},
-        "floor": {"type": "raw"},
-        "namespace": _NAME,
-        "pods": _TEXT,
-        "target": {
-            "type": "dict",
-            "options": {"kind": {"type": "str", "required": True, "choices": ["Deployment"]}, "name": _NAME},
-        },
-        "may_yield": {"type": "bool"},
-        "windows": {
-            "type": "list",
-            "elements": "dict",
-            "options": {
-                "start": _NAME,
-                "end": _NAME,
-                "timezone": _TEXT,
-                "days": {"type": "list", "elements": "str"},
-            },
-        },
-    }
 
 
 class PrometheusModule(AnsibleModule):  # type: ignore[misc] # Ansible ships no types

@@ -17,7 +17,7 @@ import pytest
 import yaml
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.sharedgpu.voice.plugins.module_utils.adapters.module import argument_spec
+from ansible_collections.sharedgpu.voice.plugins.module_utils.adapters.spec import argument_spec
 from ansible_collections.sharedgpu.voice.plugins.module_utils.core import plan as core_plan
 from ansible_collections.sharedgpu.voice.plugins.module_utils.core import windows as core_windows
 from ansible_collections.sharedgpu.voice.plugins.module_utils.core.findings import CHECKS
