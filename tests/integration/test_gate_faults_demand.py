@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.gating_cases import Batch, Case, Cases, Try, left, reason, told
+from tests.integration.gating_cases import Batch, Case, Cases, Try, admitted, left, reason, told
 from tests.integration.gating_lanes import Lane
-from tests.integration.gating_proxy import Fault, answers, cut, on
+from tests.integration.gating_proxy import Fault, answers, cut, on, silent
 
 CASES = Cases("Demand")
 QUEUE = "/queue"
@@ -70,9 +70,28 @@ for name, fault, code in (
     ("the queue's JSON has another shape", answers({"waiting": 3}), "demand_unparseable"),
     ("the queue says a negative number", answers({"queue": {"waiting": -1}}), "demand_unparseable"),
     ("the queue says a number as text", answers({"queue": {"waiting": "3"}}), "demand_unparseable"),
+    ("the queue takes connections and never answers", silent(30), "demand_timeout"),
     ("the queue says NaN", answers('{"queue":{"waiting":NaN}}'), "demand_unparseable"),
 ):
     CASES.add(name, fails(fault), does=NOTHING, reasons="DEMAND_UNKNOWN ADMITTED RUNNING", error=code)
+
+
+@CASES.case(
+    "the queue takes connections and never answers, and a resident grows",
+    does="Yields at once, and is never blind: a look waits half a second for the queue, once.",
+    reasons="ADMITTED GUARD_YIELD",
+    error="demand_timeout",
+)
+def hangs(lane: Lane) -> None:
+    lane.metrics.fault = asks(1)
+    gate = admitted(lane, policy=plan(lane))
+    lane.metrics.fault = on(QUEUE, "GET", silent(30))
+    lane.until(lambda: "demand_timeout" in gate.errors(), "it to be noticed")
+    gate.ticks(7)
+    assert (gate.metric("tick_seconds") or 0) < 1
+    lane.crowd()
+    left(lane, "ADMITTED", "GUARD_YIELD")
+    assert not {line.get("reason") for line in gate.lines()} & {"BLIND", "BLIND_GRACE", "BLIND_YIELD"}
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

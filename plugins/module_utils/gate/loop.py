@@ -143,11 +143,12 @@ class Gate:
 
     def _decide(self, policy: Policy, state: State) -> bool:
         parts = self._parts
+        facts = self._facts(policy)
+        # The last thing that is asked for: it must not grow old while others are slow to answer.
         taken_at = parts.clock()
         reading = parts.source.read(policy, taken_at.timestamp())
         for problem in reading.problems:
             parts.voice.error(f"blind_{problem.code}", problem.message)
-        facts = self._facts(policy)
         now = parts.clock()
         before = parts.hand.settle(state, facts, now)
         decisions, after = decide(policy, View(reading, taken_at, facts), now, before)
@@ -159,8 +160,9 @@ class Gate:
         return all(decision.target_replicas is not None for decision in decisions)
 
     def _facts(self, policy: Policy) -> dict[str, Optional[TargetFacts]]:
+        demand = self._parts.demand.look(policy)
         facts = self._parts.targets.look(policy)
-        for name, asked in self._parts.demand.look(policy).items():
+        for name, asked in demand.items():
             seen = facts[name]
             facts[name] = None if seen is None else replace(seen, demand=asked)
         return facts

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Optional
 
 from ..core.profiles import AUTO, PROFILE_NAMES
-from .demand import Demand
+from .demand import PATIENCE, Demand
 from .events import Outbox
 from .exporters import Exporters
 from .hand import Hand
@@ -75,7 +75,6 @@ def assemble(chosen: argparse.Namespace, metrics: Metrics) -> Gate:
     voice = Voice(sys.stdout, metrics)
     account = Account(chosen.api_server, chosen.api_token, chosen.api_ca)
     kube = Kube(account, timeout=chosen.timeout, pause=time.sleep)
-    port = _prometheus(chosen)
     memory = Memory(kube, chosen.namespace, chosen.state, every_look=chosen.once)
     targets = Targets(kube, voice.error)
     outbox = Outbox(kube, voice.error)
@@ -84,14 +83,19 @@ def assemble(chosen: argparse.Namespace, metrics: Metrics) -> Gate:
             policy_file=PolicyFile(chosen.policy),
             memory=memory,
             targets=targets,
-            source=_source(chosen, port),
-            demand=Demand(port, chosen.timeout, voice.error),
+            source=_source(chosen, _prometheus(chosen)),
+            demand=_demand(chosen, voice),
             hand=Hand(targets, memory, outbox, voice, socket.gethostname()),
             voice=voice,
             clock=lambda: datetime.now(timezone.utc),
             dry_run=chosen.dry_run,
         )
     )
+
+
+def _demand(chosen: argparse.Namespace, voice: Voice) -> Demand:
+    """Return what asks for demand; who looks once waits for it, because no other look would have the answer."""
+    return Demand(_prometheus(chosen), chosen.timeout, voice.error, None if chosen.once else PATIENCE)
 
 
 def _prometheus(chosen: argparse.Namespace) -> Optional[Prometheus]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
+from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +14,7 @@ from ansible_collections.sharedgpu.voice.plugins.module_utils.core.policy import
 from ansible_collections.sharedgpu.voice.plugins.module_utils.gate.demand import Demand, number
 from ansible_collections.sharedgpu.voice.plugins.module_utils.gate.prometheus import Prometheus
 from tests import plans
-from tests.unit.plugins.adapters.fault_server import FaultServer, Talk, always, reply
+from tests.unit.plugins.adapters.fault_server import FaultServer, Peer, Talk, always, reply
 from tests.unit.plugins.module_utils.gate.test_transport import hang
 
 TIMEOUT = 0.5
@@ -54,14 +57,12 @@ def policy(*demands: dict[str, str]) -> Policy:
     return parse_policy({"margin": "2Gi", "cards": plans.CARDS, "tenants": tenants, "gate": {"tenants": asked}})
 
 
-def looked(
-    asked: Policy, prometheus: str = "", looks: int = 1
-) -> tuple[dict[str, float | None], list[tuple[str, str]]]:
-    """Return the last look, and what was reported."""
+def looked(asked: Policy, prometheus: str = "") -> tuple[dict[str, float | None], list[tuple[str, str]]]:
+    """Return what a look brought, and what was reported."""
     errors: list[tuple[str, str]] = []
     port = Prometheus(prometheus, timeout=TIMEOUT, ca_path=None, token_path=None) if prometheus else None
     demand = Demand(port, TIMEOUT, lambda code, message, _about: errors.append((code, message)))
-    return [demand.look(asked) for _ in range(looks)][-1], errors
+    return demand.look(asked), errors
 
 
 @pytest.mark.parametrize(
@@ -99,13 +100,71 @@ def test_an_expression_is_one_number_or_none(values: tuple[str, ...], count: flo
 
 
 @pytest.mark.parametrize("by", ["url", "promql"])
-def test_a_server_that_hangs_is_waited_for_once_in_a_look(by: str) -> None:
+def test_a_server_that_hangs_is_asked_once_for_all(by: str) -> None:
     with FaultServer(hang) as server:
-        one = {"promql": "waiting"} if by == "promql" else {"url": f"{server.url}/queue", "path": "n"}
-        found, errors = looked(policy(*[one] * 5), server.url, looks=2)
+        # Another path each, so that these are five questions.
+        several = [
+            {"promql": f"waiting + {at}"} if by == "promql" else {"url": f"{server.url}/{at}", "path": "n"}
+            for at in range(5)
+        ]
+        found, errors = looked(policy(*several), server.url)
         assert set(found.values()) == {None}
-        assert [code for code, _message in errors] == ["demand_timeout"] * 10
-        assert len(server.requests) == 2, "one for each look"
+        assert [code for code, _message in errors] == ["demand_timeout"] * 5
+        time.sleep(0.2)  # until the first of them has failed
+        assert len(server.requests) == 1
+
+
+def test_servers_that_hang_are_waited_for_together_and_only_once() -> None:
+    with ExitStack() as stack:
+        servers = [stack.enter_context(FaultServer(hang)) for _ in range(4)]
+        asked = policy(*({"url": one.url, "path": "n"} for one in servers))
+        demand = Demand(None, 5, lambda *_error: None, patience=0.3)
+        took = []
+        for _ in range(3):
+            began = time.monotonic()
+            assert set(demand.look(asked).values()) == {None}
+            took.append(time.monotonic() - began)
+        assert 0.3 <= took[0] < 1
+        assert max(took[1:]) < 0.2
+
+
+def test_a_late_answer_counts_at_the_next_look_until_the_server_is_fast_again() -> None:
+    answers = iter(range(1, 9))
+    delay = 0.4
+
+    def slow(peer: Peer) -> None:
+        while True:
+            peer.request()
+            time.sleep(delay)
+            peer.send(reply({"n": next(answers)}))
+
+    with FaultServer(slow) as server:
+        asked = policy({"url": server.url, "path": "n"})
+        demand = Demand(None, 5, lambda *_error: None, patience=0.2)
+
+        def look() -> float | None:
+            found = demand.look(asked)["t0"]
+            time.sleep(0.6)
+            return found
+
+        assert [look(), look(), look()] == [None, 1, 2], "asked at one look, used at the next"
+        delay = 0
+        assert [look(), look(), look()] == [3, 5, 6], "that of the look itself, once it came in time"
+
+
+def test_a_late_answer_that_is_old_is_none() -> None:
+    def slow(peer: Peer) -> None:
+        peer.request()
+        time.sleep(0.3)
+        peer.send(reply({"n": 3}))
+
+    with FaultServer(slow) as server:
+        asked = policy({"url": server.url, "path": "n"})
+        asked = replace(asked, gate=replace(asked.gate, max_age=1))
+        demand = Demand(None, 5, lambda *_error: None, patience=0.1)
+        assert demand.look(asked) == {"t0": None}
+        time.sleep(1.5)
+        assert demand.look(asked) == {"t0": None}
 
 
 def test_demand_by_promql_needs_a_prometheus() -> None:
