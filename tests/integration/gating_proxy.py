@@ -189,6 +189,16 @@ def on(part: str, method: str, fault: Fault) -> Fault:
     return chosen
 
 
+def slow(seconds: float, fault: Fault) -> Fault:
+    """Return the same fault after so long."""
+
+    def late(asked: Asked, real: Callable[[], Answer]) -> Answer:
+        threading.Event().wait(seconds)
+        return fault(asked, real)
+
+    return late
+
+
 def first(times: int, fault: Fault) -> Fault:
     """Return a fault that strikes so many times and is over then."""
     left = [times]

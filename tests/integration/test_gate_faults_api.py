@@ -11,7 +11,19 @@ from tests.integration.gating import never
 from tests.integration.gating_cases import Batch, Case, Cases, Try, admitted, left, reason, told
 from tests.integration.gating_faults import both
 from tests.integration.gating_lanes import Lane
-from tests.integration.gating_proxy import Answer, Fault, answers, cut, cut_after, first, honest, on, silent, status
+from tests.integration.gating_proxy import (
+    Answer,
+    Fault,
+    answers,
+    cut,
+    cut_after,
+    first,
+    honest,
+    on,
+    silent,
+    slow,
+    status,
+)
 
 CASES = Cases("API server: it fails for a while")
 
@@ -160,6 +172,25 @@ def away_at_the_end(lane: Lane) -> None:
     gate.ticks(3)
     lane.api.fault = honest
     left(lane, "ADMITTED", "OUTSIDE_WINDOW")
+
+
+@CASES.case(
+    "the API server refuses every read after seconds, and a resident grows",
+    does="Looks are over within seconds; it takes the tenant off all the same, and creates the Event later.",
+    reasons="GUARD_YIELD",
+    error="state_overloaded",
+)
+def overloaded(lane: Lane) -> None:
+    gate = admitted(lane)
+    refusal = slow(2, status(503, "unavailable"))
+    lane.api.fault = both(on("/", "GET", refusal), on(EVENTS, "POST", refusal))
+    lane.until(lambda: reason(gate, "TARGET_UNKNOWN"), "the overload to be noticed")
+    lane.crowd()
+    lane.until(lane.gone, "the tenant to have left")
+    gate.ticks(1)
+    assert ((gate.metric("tick_seconds") or 0) < 10, gate.status("/healthz")) == (True, 200)
+    lane.api.fault = honest
+    left(lane, "ADMITTED", "GUARD_YIELD")
 
 
 def lost_yield(fault: Fault) -> Try:

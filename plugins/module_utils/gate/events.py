@@ -105,8 +105,17 @@ class Outbox:
         self._waiting.append(item)
 
     def deliver(self) -> None:
-        """Create what waits, oldest first in each namespace; what is refused for good is told and dropped."""
+        """Create what waits, oldest first in each namespace; what is refused for good is told and dropped.
+
+        A namespace that takes none comes last the next time, so that the others do not wait for it.
+        """
         shut: set[str] = set()
+        self._deliver(shut)
+        ordered = sorted(self._waiting, key=lambda item: item["metadata"]["namespace"] in shut)
+        self._waiting = deque(ordered, MAX_WAITING)
+
+    def _deliver(self, shut: set[str]) -> None:
+        """Create what waits; ``shut`` gets the namespaces that took none."""
         for item in tuple(self._waiting):
             namespace = item["metadata"]["namespace"]
             if namespace in shut:
@@ -115,10 +124,11 @@ class Outbox:
                 self._kube.create_event(item)
             except KubeError as error:
                 self._report(f"event_{error.code}", str(error))
+                if error.sent and error.status not in FOR_GOOD:
+                    shut.add(namespace)
                 if error.unreachable:
                     return
-                if error.status not in FOR_GOOD:
-                    shut.add(namespace)
+                if namespace in shut:
                     continue
             self._waiting.remove(item)
 

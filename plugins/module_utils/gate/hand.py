@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Optional
@@ -41,6 +41,8 @@ class Hand:
         self._doubts: dict[str, Change] = {}
         self._refused: Optional[str] = None
         self._made: dict[str, Object] = {}
+        #: when a tenant's change failed last (Unix seconds): it comes last, and those of others do not wait for it
+        self._failed: dict[str, float] = {}
 
     def doubt(self, changes: Mapping[str, Change]) -> None:
         """Take over changes of which nobody knows yet whether they were made; of its own it knows."""
@@ -92,7 +94,7 @@ class Hand:
         }
         saved = self._save(after, text, changes)
         kept = dict(after.tenants)
-        for tenant, decision in _in_order(policy, decisions):
+        for tenant, decision in self._in_order(policy, decisions):
             if decision.tenant in changes and not self._make(tenant, decision, changes[decision.tenant], saved=saved):
                 kept[tenant.name] = before.of(tenant.name)
             if self._voice.decision(tenant, decision) and decision.reason == reasons.FOREIGN_STOP:
@@ -127,17 +129,18 @@ class Hand:
             self._targets.set(tenant, change.replicas)
         except KubeError as error:
             self._voice.error(error.code, str(error), tenant.name)
+            if error.sent:
+                self._failed[tenant.name] = change.at
             if error.ambiguous:
                 self._doubts[tenant.name] = change
             return error.ambiguous
+        self._failed.pop(tenant.name, None)
         self._made[tenant.name] = change.event
         self._voice.transition(tenant, decision)
         self._outbox.put(change.event)
         return True
 
-
-def _in_order(policy: Policy, decisions: tuple[Decision, ...]) -> Iterator[tuple[TenantPolicy, Decision]]:
-    """Return those that leave before those that come."""
-    pairs = list(zip(policy.tenants, decisions))
-    yield from (pair for pair in pairs if not pair[1].target_replicas)
-    yield from (pair for pair in pairs if pair[1].target_replicas)
+    def _in_order(self, policy: Policy, decisions: tuple[Decision, ...]) -> list[tuple[TenantPolicy, Decision]]:
+        """Return those that leave before those that come."""
+        pairs = zip(policy.tenants, decisions)
+        return sorted(pairs, key=lambda pair: (bool(pair[1].target_replicas), self._failed.get(pair[0].name, 0)))

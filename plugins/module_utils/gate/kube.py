@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,12 @@ from .transport import Answer, Channel, TransportError
 MAX_BODY = 64 << 20
 PAGE_SIZE = 500
 ATTEMPTS = 3
+#: how long a look may lose with reads that fail, and as long with writes and with Events (seconds)
+PATIENCE = 4.0
+#: the code of what was not even asked for
+OVERLOADED = "overloaded"
 MERGE = "application/merge-patch+json"
+_SCALE = "/scale"
 _FIRST_WAIT = 0.2
 _LONGEST_WAIT = 2.0
 
@@ -50,7 +56,12 @@ class KubeError(Exception):
     @property
     def ambiguous(self) -> bool:
         """Tell whether a write may have happened although this failed."""
-        return self.status < 300 or self.status >= 500
+        return self.sent and (self.status < 300 or self.status >= 500)
+
+    @property
+    def sent(self) -> bool:
+        """Tell whether the API server was asked at all."""
+        return self.code != OVERLOADED
 
 
 @dataclass(frozen=True)
@@ -63,13 +74,27 @@ class Account:
 
 
 class Kube:
-    """Asks as a service account; ``pause`` waits some seconds between attempts."""
+    """Asks as a service account; ``pause`` waits some seconds between attempts.
+
+    However many namespaces there are, a look loses only so long with an API server that fails: then nothing is tried
+    again, and nothing more is asked for. What takes a tenant off its card is tried once all the same.
+    """
+
+    #: what this look has lost by the kind of request (seconds), whether it had an answer, and whether it may still
+    #: change replicas when it has lost enough
+    _lost: Mapping[str, float] = {}
+    _served = False
+    _last_try = True
 
     def __init__(self, account: Account, *, timeout: float, pause: Callable[[float], object]) -> None:
         self._channel = Channel(account.url, timeout=timeout, max_body=MAX_BODY, ca_path=account.ca_path)
         self._token_path = account.token_path
         self._pause = pause
         self.requests: dict[str, int] = {}
+
+    def begin(self) -> None:
+        """Begin a look."""
+        self._lost, self._served, self._last_try = {}, False, True
 
     def pods(self, namespace: str) -> list[Object]:
         """Return the pods of a namespace."""
@@ -113,29 +138,58 @@ class Kube:
 
     def _json(self, method: str, path: str, body: Optional[Object] = None) -> Object:
         """Return the answer's object; 429 and 5xx are tried again after a wait that grows, with jitter."""
+        if self._spent(method) >= PATIENCE:
+            self._grant(method, path)
         answer = self._send(method, path, body)
         for attempt in range(1, ATTEMPTS):
-            if answer.status != 429 and answer.status < 500:
+            wait = _wait(attempt, answer)
+            if not _failed(answer) or self._spent(method) + wait > PATIENCE:
                 break
-            self._pause(_wait(attempt, answer))
+            self._lose(method, wait)
+            self._pause(wait)
             answer = self._send(method, path, body)
         return _decoded(method, path, answer)
+
+    def _spent(self, method: str) -> float:
+        """Return what the look has lost with requests of this kind; with all, where it had no answer at all."""
+        return self._lost.get(method, 0.0) if self._served else sum(self._lost.values())
+
+    def _lose(self, method: str, seconds: float) -> None:
+        self._lost = {**self._lost, method: self._lost.get(method, 0.0) + seconds}
+
+    def _grant(self, method: str, path: str) -> None:
+        """Let one change of replicas through though the look has lost enough, until one fails; raise for all else."""
+        if not (self._last_try and method == "PATCH" and path.endswith(_SCALE)):
+            told = f"{method} {path}: not asked, because the API server has failed for {PATIENCE:g} s in this look"
+            raise KubeError(OVERLOADED, told)
+        self._last_try = False
 
     def _send(self, method: str, path: str, body: Optional[Object]) -> Answer:
         headers = {"Accept": "application/json", "Authorization": f"Bearer {self._token()}"}
         if body is not None:
             headers["Content-Type"] = MERGE if method == "PATCH" else "application/json"
         self.requests[method] = self.requests.get(method, 0) + 1
+        began = time.monotonic()
         try:
-            return self._channel.send(method, path, headers, None if body is None else json.dumps(body).encode())
+            answer = self._channel.send(method, path, headers, None if body is None else json.dumps(body).encode())
         except TransportError as error:
+            self._lose(method, time.monotonic() - began)
             raise KubeError(error.code, f"{method} {path}: {error}") from error
+        if _failed(answer):
+            self._lose(method, time.monotonic() - began)
+        else:
+            self._served = self._last_try = True
+        return answer
 
     def _token(self) -> str:
         try:
             return Path(self._token_path).read_text(encoding="ascii").strip()
         except (OSError, ValueError) as error:
             raise KubeError("token", f"the service account's token cannot be read: {error}") from error
+
+
+def _failed(answer: Answer) -> bool:
+    return answer.status == 429 or answer.status >= 500
 
 
 def _wait(attempt: int, answer: Answer) -> float:
@@ -162,7 +216,7 @@ def _decoded(method: str, path: str, answer: Answer) -> Object:
 
 
 def _scale_path(namespace: str, name: str) -> str:
-    return f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}/scale"
+    return f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}{_SCALE}"
 
 
 def _config_map_path(namespace: str, name: str) -> str:

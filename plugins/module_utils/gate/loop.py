@@ -67,6 +67,7 @@ class Gate:
     def look(self) -> bool:
         """Look once; return whether everything that is declared was decided on."""
         self._parts.voice.begin(self._parts.clock())
+        self._parts.targets.begin()
         self._read_policy()
         for number in range(ATTEMPTS):
             decided = self._try(again=number > 0)

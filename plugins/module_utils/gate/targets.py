@@ -28,6 +28,12 @@ class Targets:
         self._report = report
         self._scales: dict[str, Object] = {}
         self._turn = 0
+        #: at which look a namespace was last asked for in vain: it comes last, and the others do not wait for it
+        self._failed: dict[str, int] = {}
+
+    def begin(self) -> None:
+        """Begin a look."""
+        self._kube.begin()
 
     def look(self, policy: Policy) -> dict[str, Optional[TargetFacts]]:
         """Return the facts of each tenant's target; None where the API server does not tell."""
@@ -35,7 +41,8 @@ class Targets:
         self._turn += 1
         facts: dict[str, Optional[TargetFacts]] = dict.fromkeys(self._scales)
         try:
-            for namespace in dict.fromkeys(tenant.namespace for tenant in policy.tenants):
+            namespaces = dict.fromkeys(tenant.namespace for tenant in policy.tenants)
+            for namespace in sorted(namespaces, key=lambda name: self._failed.get(name, 0)):
                 pods = self._pods(namespace)
                 for number, tenant in enumerate(policy.tenants):
                     if tenant.namespace == namespace and pods is not None:
@@ -57,12 +64,19 @@ class Targets:
 
     def _pods(self, namespace: str) -> Optional[list[Object]]:
         try:
-            return self._kube.pods(namespace)
+            pods = self._kube.pods(namespace)
         except KubeError as error:
+            self._note(namespace, error)
             if error.unreachable:
                 raise
             self._report(error.code, str(error), namespace)
             return None
+        self._failed.pop(namespace, None)
+        return pods
+
+    def _note(self, namespace: str, error: KubeError) -> None:
+        if error.sent:
+            self._failed[namespace] = self._turn
 
     def _facts(self, tenant: TenantPolicy, pods: Sequence[Mapping[str, Any]], *, due: bool) -> Optional[TargetFacts]:
         known = _replicas(self._scales[tenant.name])
@@ -75,6 +89,7 @@ class Targets:
             scale = self._kube.scale(tenant.namespace, tenant.target.name)
         except KubeError as error:
             self._scales[tenant.name] = {}
+            self._note(tenant.namespace, error)
             if error.unreachable:
                 raise
             self._report(error.code, str(error), tenant.name)

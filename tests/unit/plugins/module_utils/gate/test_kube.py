@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.sharedgpu.voice.plugins.module_utils.gate import kube
 from ansible_collections.sharedgpu.voice.plugins.module_utils.gate.events import Outbox
 from ansible_collections.sharedgpu.voice.plugins.module_utils.gate.kube import Account, Kube, KubeError
 from tests.unit.plugins.adapters.fault_server import FaultServer, Peer, Talk, reply
@@ -86,6 +87,44 @@ def test_retry_after_is_kept_within_bounds(token: Path) -> None:
         client.kube.scale("tts", "a")
     assert client.waits[0] == 1
     assert client.waits[1] == 2
+
+
+def test_a_look_waits_for_a_busy_server_only_so_long(token: Path) -> None:
+    with FaultServer(answers(status(429, retry_after="5"))) as server:
+        client = Client(server, token)
+        for _ in range(2):
+            client.kube.begin()
+            for name in "abcd":
+                with pytest.raises(KubeError):
+                    client.kube.pods(name)
+            assert len(server.requests) == 5, "one was tried again"
+            assert client.waits == [2]
+            server.requests.clear()
+            client.waits.clear()
+
+
+def test_when_a_look_has_lost_enough_nothing_is_asked_but_one_change(
+    token: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with FaultServer(answers(status(503), status(503), reply(SCALE))) as server:
+        monkeypatch.setattr(kube, "PATIENCE", 1e-9)
+        asked = Client(server, token).kube
+
+        def refused() -> list[bool]:
+            found = []
+            calls = (lambda: asked.pods("a"), lambda: asked.set_scale("tts", "a", 0))
+            for call in calls:
+                with pytest.raises(KubeError) as caught:
+                    call()
+                found.append(caught.value.sent)
+                assert caught.value.sent == caught.value.ambiguous, "what was not asked for was not done"
+            return found
+
+        assert refused() == [True, True]
+        assert refused() == [False, False]
+        asked.begin()
+        for _ in range(2):
+            assert asked.set_scale("tts", "a", 0) == SCALE
 
 
 CASES = [

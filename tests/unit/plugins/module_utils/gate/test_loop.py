@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.sharedgpu.voice.plugins.module_utils.gate import kube
 from tests.unit.plugins.adapters.fault_server import FaultServer, Peer, reply
-from tests.unit.plugins.module_utils.gate.world import World, looked, world
+from tests.unit.plugins.module_utils.gate.world import World, looked, overloaded, world
 
 #: what a look may take beside what the test has it wait for; a busy machine is slow
 SOON = 1.5
@@ -53,3 +54,71 @@ def test_demand_servers_that_hang_blind_nobody_and_delay_no_yield(build: Callabl
         assert reasons == ["RUNNING", "GUARD_YIELD", "RUNNING", "RUNNING"]
         assert found.api.replicas["t1"] == 0
     assert found.errors("demand_timeout") == 16
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> float:
+    """Let an answer that says no take as long as a look may lose with them, and return that."""
+    monkeypatch.setattr(kube, "PATIENCE", 0.3)
+    return 0.3
+
+
+@pytest.mark.parametrize("code", ["pods", "scale"])
+def test_a_look_is_short_however_many_namespaces_are_overloaded(
+    build: Callable[[int], World], short: float, code: str
+) -> None:
+    found = build(20)
+    found.api.fault = overloaded(short, f"GET .*/{code}$")
+    gate = found.gate()
+    assert looked(gate)[0] < short + SOON
+    assert len(found.asked(f"{code}$")) == 1
+    assert (found.errors("503"), found.errors("overloaded")) == (1, 1)
+    assert found.errors("blind_stale") == 0
+    assert not gate.failed
+
+
+def test_an_overloaded_api_server_is_told_to_take_everybody_off(build: Callable[[int], World], short: float) -> None:
+    found = build(3)
+    gate = found.running()
+    found.used[:] = [14 << 10] * 3
+    found.api.fault = overloaded(short, "GET|POST|configmaps")
+    assert looked(gate)[1] == ["GUARD_YIELD"] * 3
+    assert set(found.api.replicas.values()) == {0}
+    found.api.fault = lambda _request: None
+    looked(gate)
+    told = [event["reason"] for event in found.api.events]
+    assert sorted(told) == ["ADMITTED"] * 3 + ["GUARD_YIELD"] * 3, "each once"
+
+
+def test_a_change_that_fails_slowly_is_tried_once_and_then_others_first(
+    build: Callable[[int], World], short: float
+) -> None:
+    found = build(3)
+    gate = found.running()
+    found.used[:] = [14 << 10] * 3
+    found.api.fault = overloaded(short)
+    tried = []
+    for _ in range(3):
+        found.asked()
+        assert looked(gate)[0] < 2 * short + SOON
+        (one,) = found.asked("PATCH.*/scale")
+        tried.append(one.split("/")[5])
+    assert tried == ["t0", "t1", "t2"]
+    found.api.fault = overloaded(short, "/t0/|/gate/")
+    for _ in range(2):
+        assert looked(gate)[1] == ["GUARD_YIELD", "GUARD_YIELD", "GUARD_YIELD"]
+    assert found.api.replicas == {"t0": 1, "t1": 0, "t2": 0}
+
+
+def test_a_namespace_that_fails_slowly_keeps_nobody_waiting_twice(build: Callable[[int], World], short: float) -> None:
+    found = build(3)
+    gate = found.running()
+    found.api.fault = overloaded(short)
+    for _ in range(3):
+        assert looked(gate)[1] == ["TARGET_UNKNOWN"] * 3
+    found.api.fault = overloaded(short, "/t0/pods|/t0/events")
+    assert looked(gate)[1] == ["TARGET_UNKNOWN"] * 3
+    assert looked(gate)[1] == ["TARGET_UNKNOWN", "RUNNING", "RUNNING"]
+    found.used[1:] = [14 << 10] * 2
+    assert looked(gate)[1] == ["TARGET_UNKNOWN", "GUARD_YIELD", "GUARD_YIELD"]
+    assert found.api.replicas == {"t0": 1, "t1": 0, "t2": 0}
