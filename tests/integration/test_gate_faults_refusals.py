@@ -224,6 +224,23 @@ def no_state(lane: Lane) -> None:
         lane.ground.admin.ask("POST", state_path(lane).rpartition("/")[0], {"metadata": meta})
 
 
+@CASES.case(
+    "neither the policy nor the one that the state keeps can be used",
+    does="Changes nothing and stays alive, says so by a Warning, and goes on once there is one.",
+    reasons="ADMITTED",
+    error="state_unreadable",
+)
+def no_policy(lane: Lane) -> None:
+    kept = {"data": {"policy": '{"tenants": "x"}'}}
+    lane.ground.admin.ask("PATCH", state_path(lane), kept, "application/merge-patch+json")
+    gate = lane.gate('{"nonsense": 1}')
+    lane.until(lambda: any("nonsense" in one["note"] for one in lane.refusals()), "the Warning")
+    gate.ticks(3)
+    assert (lane.scaled(), gate.status("/healthz"), gate.status("/readyz")) == ([], 200, 503)
+    gate.write_policy(lane.plan())
+    told(lane, "ADMITTED")
+
+
 DEAF = "Changes nothing, stays alive, is not ready."
 
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Callable, Optional
 
 from ..core import reasons
+from ..core.errors import InputError
 from ..core.gate import decide
 from ..core.gate_state import State, lost
 from ..core.gate_view import Decision, TargetFacts, View
@@ -125,14 +126,24 @@ class Gate:
             parts.voice.error(f"state_{error.code}", str(error))
             return self._lost()
         parts.hand.doubt(kept.changes)
-        if kept.policy is not None:
-            parts.policy_file.fall_back(kept.policy)
+        self._fall_back(kept.policy)
         if kept.problem is not None:
             parts.voice.error("state_unreadable", f"{kept.problem}; every tenant waits as if it had just yielded")
             return self._lost()
         # Where somebody has emptied it, what this gate knows goes on.
         self._state = kept.state or self._former or State()
         return self._state
+
+    def _fall_back(self, kept: Optional[str]) -> None:
+        """Go on with the kept policy where there is no other; one that is no use either leaves the gate without."""
+        try:
+            if kept is not None:
+                self._parts.policy_file.fall_back(kept)
+        except InputError as error:
+            meta = self._parts.memory.about()["metadata"]
+            where = f"the policy that ConfigMap {meta['namespace']}/{meta['name']} keeps"
+            told = f"{where} cannot be used either: {error}; until there is one, nobody is changed"
+            self._parts.voice.error("state_unreadable", told, "policy")
 
     def _lost(self) -> State:
         policy = self._parts.policy_file.policy

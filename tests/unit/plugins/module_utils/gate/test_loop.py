@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -122,3 +123,19 @@ def test_a_namespace_that_fails_slowly_keeps_nobody_waiting_twice(build: Callabl
     found.used[1:] = [14 << 10] * 2
     assert looked(gate)[1] == ["TARGET_UNKNOWN", "GUARD_YIELD", "GUARD_YIELD"]
     assert found.api.replicas == {"t0": 1, "t1": 0, "t2": 0}
+
+
+def test_a_look_without_any_policy_is_completed_and_told(build: Callable[[int], World]) -> None:
+    found = build(1)
+    found.api.data = {"policy": json.dumps({"tenants": "x"})}
+    found.policy({"nonsense": 1})
+    gate = found.gate()
+    for _ in range(2):
+        assert looked(gate)[1] == []
+        assert not gate.failed
+    assert (found.errors("state_unreadable"), found.errors("internal")) == (1, 0)
+    (event,) = found.api.events
+    assert event["reason"] == "POLICY_REFUSED"
+    assert "nonsense" in event["note"]
+    found.policy(found.plan())
+    assert looked(gate)[1] == ["ADMITTED"]
