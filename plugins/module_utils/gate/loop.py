@@ -97,7 +97,8 @@ class Gate:
             self._parts.voice.error("internal", repr(error))
             return False
         finally:
-            self._parts.hand.deliver()
+            if not self._parts.dry_run:
+                self._parts.hand.deliver()
 
     def _read_policy(self) -> None:
         file, voice = self._parts.policy_file, self._parts.voice

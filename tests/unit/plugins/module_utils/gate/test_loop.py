@@ -139,3 +139,27 @@ def test_a_look_without_any_policy_is_completed_and_told(build: Callable[[int], 
     assert "nonsense" in event["note"]
     found.policy(found.plan())
     assert looked(gate)[1] == ["ADMITTED"]
+
+
+def test_a_dry_run_on_the_state_of_a_real_gate_writes_nothing(build: Callable[[int], World]) -> None:
+    found = build(1)
+    found.running()
+    found.api.replicas["t0"] = 1
+    found.asked()
+    gate = found.gate("--dry-run")
+    assert looked(gate)[1] == ["RUNNING"]
+    found.policy({"nonsense": 1})
+    found.used[0] = 14 << 10
+    assert looked(gate)[1] == ["GUARD_YIELD"]
+    assert found.asked("^(?!GET )") == []
+
+
+def test_the_gate_after_a_dry_run_tells_what_a_former_one_could_not(build: Callable[[int], World]) -> None:
+    found = build(1)
+    found.api.fault = overloaded(0, "POST")
+    looked(found.gate())
+    found.api.fault = lambda _request: None
+    looked(found.gate("--dry-run"))
+    assert found.api.events == []
+    looked(found.gate())
+    assert [event["reason"] for event in found.api.events] == ["ADMITTED"]
