@@ -29,6 +29,9 @@ HORIZON = timedelta(days=15)
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
 _SECOND = timedelta(seconds=1)
+#: what time zone data have beside the zones of places: what a machine is set to, or nobody has set, and other rules
+_OF_THE_MACHINE = ("localtime", "posixrules", "Factory")
+_OTHER_RULES = ("posix/", "right/")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)|24:00", re.ASCII)
 _CLOCK_REMEDY = 'write a time from "00:00" to "23:59" in quotes (an end may be "24:00")'
 
@@ -106,10 +109,12 @@ def _minute(fields: Fields, key: str) -> int:
 def _zone(fields: Fields) -> ZoneInfo:
     fields.required("timezone", "name the zone whose clock counts, such as Europe/London")
     name = fields.text("timezone") or ""
+    remedy = "write an IANA name such as Europe/London (the machine needs its time zone data: tzdata)"
+    if name in _OF_THE_MACHINE or name.startswith(_OTHER_RULES):
+        raise fields.refuse("timezone", "is no zone to go by, because machines differ in what it means", remedy)
     try:
         return ZoneInfo(name)
     except (KeyError, OSError, ValueError) as error:
-        remedy = "write an IANA name such as Europe/London (the machine needs its time zone data: tzdata)"
         raise fields.refuse("timezone", "is no time zone", remedy) from error
 
 
