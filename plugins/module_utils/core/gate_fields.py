@@ -18,6 +18,8 @@ from .quantity import format_duration, format_size
 from .windows import Window
 
 DEMAND_KEYS = ("url", "path", "promql", "any_time")
+#: a guard level lies between peak and floor (bytes)
+_LEAST_GAP = 2
 _DEMAND_REMEDY = "write {url: http://…, path: queue.waiting} or {promql: …}"
 
 
@@ -53,6 +55,8 @@ def levels(tenant: Tenant, fields: Fields, margin: int, where: str) -> tuple[int
     if floor < need:
         problem = f"is below its peak and the margin together ({format_size(need)})"
         raise InputError(f"{where}.floor", format_size(floor), problem, f"write {format_size(need)} or more")
+    if floor - peak < _LEAST_GAP:
+        _refuse_gap(tenant, where)
     guard = fields.size("guard")
     if guard is None:
         guard = peak + (floor - peak) // 2
@@ -64,6 +68,15 @@ def levels(tenant: Tenant, fields: Fields, margin: int, where: str) -> tuple[int
         remedy = "lower the guard level, or raise the margin or the floor"
         raise InputError(fields.at("guard"), format_size(guard), problem, remedy)
     return floor, guard
+
+
+def _refuse_gap(tenant: Tenant, where: str) -> None:
+    """Raise for a floor that a guard level cannot lie below: nobody wrote that level, but the floor or the margin."""
+    floor = None if tenant.floor_bytes is None else format_size(tenant.floor_bytes)
+    peak = format_size(tenant.peak_bytes)
+    problem = f"is missing, and without a margin it is its peak ({peak})" if floor is None else f"is its peak ({peak})"
+    told = f"{problem}: the level at which it yields must lie between the two"
+    raise InputError(f"{where}.floor", floor, told, "write a margin, or a floor above the peak")
 
 
 def parse_demand(fields: Fields) -> Optional[Demand]:

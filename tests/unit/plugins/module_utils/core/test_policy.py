@@ -147,9 +147,22 @@ def test_what_cannot_be_meant_is_refused(
     assert says in str(caught.value)
 
 
-def test_margin_zero_leaves_no_room_between_the_levels() -> None:
-    with pytest.raises(InputError, match=r"guard: '4.00 GiB' is not below its floor .* raise the margin"):
-        parse_policy(plan({"floor": "4Gi"}, margin=0))
+@pytest.mark.parametrize(
+    ("floor", "says"),
+    [
+        (None, r"floor is missing, and without a margin it is its peak \(4.00 GiB\): .*; write a margin, or a floor"),
+        ("4Gi", r"floor: '4.00 GiB' is its peak \(4.00 GiB\): .*; write a margin, or a floor above the peak"),
+        (4 * GIB + 1, r"floor: '4.00 GiB' is its peak"),
+    ],
+)
+def test_without_a_margin_the_floor_is_named_and_no_level_that_nobody_wrote(floor: Any, says: str) -> None:
+    with pytest.raises(InputError, match=rf"^vram_plan.tenants\[1\].{says}"):
+        parse_policy(plan({"floor": floor}, margin=0))
+
+
+def test_without_a_margin_a_floor_above_the_peak_will_do() -> None:
+    (tts,) = parse_policy(plan({"floor": 4 * GIB + 2}, margin=0)).tenants
+    assert (tts.guard_bytes, tts.floor_bytes) == (4 * GIB + 1, 4 * GIB + 2)
 
 
 def test_two_plans_for_one_target_are_refused() -> None:
