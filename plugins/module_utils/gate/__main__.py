@@ -21,6 +21,7 @@ from .server import serve
 
 HUNG_TICKS = 12
 HUNG_SECONDS = 60  # time-outs of others alone may take so long
+ENDS_SOON = 60  # seconds; a Job that is started at a window's end may be told by its node that it is not yet over
 
 
 def main(argv: Sequence[str]) -> int:
@@ -56,11 +57,15 @@ def run(gate: Gate, metrics: Metrics, health: Health, stop: Event) -> None:
 
 
 def once(gate: Gate, stop: Event, timeout: float) -> int:
-    """Look until every target is what it should be and those that left are gone; 1 if that takes too long."""
+    """Look until every target is what it should be and those that left are gone; 1 if that takes too long.
+
+    A window that closes soon is waited for, but at least half of the time is left for leaving.
+    """
     deadline = time.monotonic() + timeout
+    soon = min(ENDS_SOON, timeout / 2)
     while True:
         decided = gate.look()
-        if decided and all(map(settled, gate.decisions)):
+        if decided and all(map(settled, gate.decisions)) and not gate.closes_within(soon):
             return 0
         if time.monotonic() >= deadline or stop.wait(min(1, gate.tick_seconds)):
             return 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Callable, Optional
 
 from ..core import reasons
@@ -17,6 +17,7 @@ from ..core.gate import decide
 from ..core.gate_state import State, lost
 from ..core.gate_view import Decision, TargetFacts, View
 from ..core.policy import Policy
+from ..core.windows import is_open
 from .demand import Demand
 from .hand import CONFLICT, Hand
 from .kube import KubeError
@@ -64,6 +65,14 @@ class Gate:
         """Return how many seconds lie between two looks."""
         policy = self._parts.policy_file.policy
         return policy.gate.tick if policy else 5
+
+    def closes_within(self, seconds: float) -> bool:
+        """Tell whether a tenant that is to run has a window that closes so soon."""
+        policy, now = self._parts.policy_file.policy, self._parts.clock()
+        stays = {decision.tenant for decision in self.decisions if decision.target_replicas != 0}
+        windows = [tenant.windows for tenant in (policy.tenants if policy else ()) if tenant.name in stays]
+        later = now + timedelta(seconds=seconds)
+        return any(is_open(each, now) and not is_open(each, later) for each in windows)
 
     def look(self) -> bool:
         """Look once; return whether everything that is declared was decided on."""

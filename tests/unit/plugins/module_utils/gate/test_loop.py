@@ -6,12 +6,14 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from ansible_collections.sharedgpu.voice.plugins.module_utils.gate import kube
+from ansible_collections.sharedgpu.voice.plugins.module_utils.gate.__main__ import once
 from tests.unit.plugins.adapters.fault_server import FaultServer, Peer, reply
-from tests.unit.plugins.module_utils.gate.world import World, looked, overloaded, world
+from tests.unit.plugins.module_utils.gate.world import DAY, World, looked, overloaded, world
 
 #: what a look may take beside what the test has it wait for; a busy machine is slow
 SOON = 1.5
@@ -163,3 +165,15 @@ def test_the_gate_after_a_dry_run_tells_what_a_former_one_could_not(build: Calla
     assert found.api.events == []
     looked(found.gate())
     assert [event["reason"] for event in found.api.events] == ["ADMITTED"]
+
+
+@pytest.mark.parametrize("clock", ["23:59:58.5", "23:57:00"])
+def test_a_job_waits_for_an_end_that_its_clock_has_still_to_come_to(build: Callable[[int], World], clock: str) -> None:
+    found = build(1)
+    plan = found.plan()
+    plan["tenants"][0]["windows"] = [{**DAY, "start": "23:00", "end": "24:00"}]
+    found.policy(plan)
+    assert looked(found.gate(clock=f"2026-11-20T{clock}+00:00"))[1] == ["ADMITTED"]
+    job = found.gate("--once", clock=f"2026-11-20T{clock}+00:00")
+    assert once(job, Event(), 20) == 0
+    assert found.api.replicas["t0"] == int(clock == "23:57:00"), "taken off at an end, left alone before"
