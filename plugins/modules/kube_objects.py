@@ -33,7 +33,11 @@ options:
   absent:
     description:
       - Objects to remove, each with C(apiVersion), C(kind), C(metadata.name) and C(metadata.namespace).
-      - Waits until each is gone, and the pods of a Deployment with it.
+      - Waits until each is gone, and the pods of a Deployment with it, also where the Deployment was gone before.
+        Its pods are those that its selector finds. Once it is gone, C(spec.selector) of the item tells the selector,
+        or the label C(sharedgpu.voice/workload) of C(metadata.labels).
+        Pods that have failed or succeeded hold no VRAM and are not waited for.
+      - A pod that stays until the time-out is never deleted. The module fails and names it and what ends it.
       - An object that this owner did not apply is left alone, with a warning.
     type: list
     elements: dict

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Optional
 
-from .objects import Object, apply_body
+from .objects import Object, apply_body, selector_of
 from .refusal import Refused, Unknown, Unreachable, status_of
 
 try:
@@ -61,9 +61,8 @@ class Cluster:
         self.changed = True
 
     def pods(self, deployment: Object) -> list[Object]:
-        """Return the pods that a Deployment or a Job selects."""
-        labels = ((deployment["spec"].get("selector")) or {}).get("matchLabels") or {}
-        selector = ",".join(f"{key}={value}" for key, value in labels.items())
+        """Return the pods that a Deployment or a Job selects; none if it tells no selector."""
+        selector = selector_of(deployment)
         return self._list("Pod", deployment, label_selector=selector) if selector else []
 
     def warnings(self, item: Object) -> list[Object]:

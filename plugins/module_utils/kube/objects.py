@@ -9,10 +9,13 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 Object = dict[str, Any]
+
+# By it the Deployment of a tenant (role gpu_tenant) selects its pods.
+WORKLOAD_LABEL = "sharedgpu.voice/workload"
 
 # What YAML 1.1 gives a meaning, refuses or normalises inside a quoted scalar, although JSON allows it raw.
 _UNSAFE_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
@@ -107,6 +110,41 @@ def scale_claim(live: Object) -> Object:
         "metadata": {key: live["metadata"][key] for key in kept},
         "spec": {"replicas": live["spec"]["replicas"]},
     }
+
+
+def selector_of(item: Object) -> str:
+    """Return how a Deployment or a Job selects its pods, as the API server takes it; empty if ``item`` does not say.
+
+    The tenants of this collection say it by a label: what is only to be removed has no ``spec``.
+    """
+    selector = (item.get("spec") or {}).get("selector") or {}
+    if not selector:
+        named = (item["metadata"].get("labels") or {}).get(WORKLOAD_LABEL)
+        selector = {"matchLabels": {WORKLOAD_LABEL: named}} if named else {}
+    wanted = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
+    return ",".join(wanted + [_expression(**one) for one in selector.get("matchExpressions") or []])
+
+
+def _expression(key: str, operator: str, values: Sequence[str] = ()) -> str:
+    if operator in ("In", "NotIn"):
+        return f"{key} {operator.lower()} ({','.join(values)})"
+    return key if operator == "Exists" else f"!{key}"
+
+
+def ended(pod: Object) -> bool:
+    """Return whether all containers of a pod have ended for good: it holds no VRAM, though its entry may stay."""
+    return (pod.get("status") or {}).get("phase") in ("Failed", "Succeeded")
+
+
+def ending(item: Object) -> bool:
+    """Return whether the object was deleted and is there until what holds it lets go."""
+    return bool(item["metadata"].get("deletionTimestamp"))
+
+
+def rehearsal_of(job: Object) -> Object:
+    """Return a Job that can be rehearsed while one of its name is there, whose template nobody can change."""
+    # Labels of its pods get the name, of at most 63 characters.
+    return {**job, "metadata": {**job["metadata"], "name": f"{job['metadata']['name'][:50]}-rehearsal"}}
 
 
 def pod_of(deployment: Object) -> Object:

@@ -10,11 +10,9 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from . import objects
+from . import gone, objects
 from .cluster import Cluster
 from .objects import Object, title
-from .refusal import Refused, RefusedAll
-from .waiting import POLL_SECONDS
 
 
 class Remover:
@@ -23,6 +21,8 @@ class Remover:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self.warnings: list[str] = []
+        # Deployments that are wanted gone and are: their pods may still be there, orphaned or ending.
+        self._gone: list[Object] = []
 
     def find(self, unwanted: Iterable[Object]) -> list[Object]:
         """Return those of ``unwanted`` that are there and were applied by this owner."""
@@ -30,8 +30,8 @@ class Remover:
         for item in unwanted:
             live = self._cluster.read(item)
             if live is None:
-                continue
-            if objects.applied_by(live, self._cluster.manager):
+                self._gone += [item] if item["kind"] == "Deployment" else []
+            elif objects.applied_by(live, self._cluster.manager):
                 found.append(live)
             else:
                 self.warnings.append(f"{title(live)} was made by somebody else and is left alone")
@@ -49,28 +49,11 @@ class Remover:
         return [live for live in own if title(live) not in names]
 
     def remove(self, found: list[Object], timeout: float) -> None:
-        """Delete ``found`` in its order and wait until they, and the pods of Deployments, are gone."""
+        """Delete ``found`` in its order and wait until they are gone, and the pods of all unwanted Deployments."""
         deadline = time.monotonic() + timeout
         for live in found:
-            self._delete(live)
+            gone.delete(self._cluster, live)
         for live in found:
-            self._until_gone(live, deadline)
-            for pod in self._cluster.pods(live) if live["kind"] == "Deployment" else []:
-                self._until_gone(pod, deadline)
-
-    def _delete(self, live: Object) -> None:
-        try:
-            self._cluster.delete(live)
-        except Refused as refused:
-            if refused.code != 404:
-                raise
-
-    def _until_gone(self, item: Object, deadline: float) -> None:
-        while True:
-            live = self._cluster.read(item)
-            if live is None or live["metadata"]["uid"] != item["metadata"]["uid"]:
-                return
-            if time.monotonic() >= deadline:
-                held = ", ".join(live["metadata"].get("finalizers") or []) or "no finalizer: see its events"
-                raise RefusedAll(f"{title(item)} is still there after the time-out; what holds it: {held}")
-            time.sleep(POLL_SECONDS)
+            gone.until_gone(self._cluster, live, deadline)
+        for deployment in [*(live for live in found if live["kind"] == "Deployment"), *self._gone]:
+            gone.until_podless(self._cluster, deployment, deadline)

@@ -13,10 +13,9 @@ from typing import Optional
 from . import objects, readiness
 from .applier import Step
 from .cluster import Cluster
+from .gone import POLL_SECONDS
 from .objects import Object, title
 from .refusal import RefusedAll
-
-POLL_SECONDS = 1.0
 
 
 def wait(cluster: Cluster, steps: Iterable[Step], timeout: float) -> None:
