@@ -133,7 +133,9 @@ actions:
       sample: keep
 overruled:
   description:
-    - Where admission gave a pod another priority class than was asked for, a sentence with both values.
+    - Where admission gave a Deployment or its pods another priority class than was asked for,
+      a sentence with both values.
+    - Pods of a former template do not count. Before the first pod it is that of the rehearsal.
     - They are warnings as well.
   returned: success
   type: list

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -446,6 +447,25 @@ class TestAdmission:
         template = "Object.spec.template.spec." + options.replace("{at}", "spec.template.spec.")
         maker = f'[JSONPatch{{op: "add", path: "/spec/template/spec/dnsConfig", value: {template}}}]'
         rules = {"pods": ([""], ["pods"], pod), "makers": (["apps", "batch"], ["deployments", "jobs"], maker)}
+        with self._in_force(kube, live, rules):
+            yield
+
+    @pytest.fixture
+    def template_policy(self, kube: DynamicClient, live: Live) -> Iterator[None]:
+        """An admission policy that leaves pods alone and rewrites the templates of Deployments."""
+        options = 'dnsConfig{options: [Object.spec.dnsConfig.options{name: "ndots", value: "2"}]}'
+        pod = f'[JSONPatch{{op: "add", path: "/spec/dnsConfig", value: Object.spec.{options}}}]'
+        template = "Object.spec.template.spec." + options.replace("spec.", "spec.template.spec.")
+        maker = (
+            '[JSONPatch{op: "add", path: "/spec/template/spec/priorityClassName", value: "system-cluster-critical"}, '
+            f'JSONPatch{{op: "add", path: "/spec/template/spec/dnsConfig", value: {template}}}]'
+        )
+        rules = {"pods": ([""], ["pods"], pod), "makers": (["apps"], ["deployments"], maker)}
+        with self._in_force(kube, live, rules):
+            yield
+
+    @contextmanager
+    def _in_force(self, kube: DynamicClient, live: Live, rules: dict[str, Any]) -> Iterator[None]:
         made = []
         for name, (groups, resources, expression) in rules.items():
             made += self._policy(f"{live.namespace}-{name}", groups, resources, expression, live.namespace)
@@ -455,6 +475,17 @@ class TestAdmission:
         yield
         for item in made:
             kube.resources.get(api_version=item["apiVersion"], kind=item["kind"]).delete(name=item["metadata"]["name"])
+
+    @pytest.fixture
+    def classes(self, kube: DynamicClient, live: Live) -> Iterator[tuple[str, str]]:
+        """Two priority classes of the test's own."""
+        api = kube.resources.get(api_version="scheduling.k8s.io/v1", kind="PriorityClass")
+        names = (f"one-{live.namespace}", f"two-{live.namespace}")
+        for name in names:
+            api.create(body={"metadata": {"name": name}, "value": 7})
+        yield names
+        for name in names:
+            api.delete(name=name)
 
     @staticmethod
     def _policy(name: str, groups: list[str], resources: list[str], expression: str, namespace: str) -> list[Object]:
@@ -499,20 +530,45 @@ class TestAdmission:
         wait_for(lambda: _tolerant(admitted), what="the admission policies to work")
 
     def test_a_rerun_changes_nothing_and_reports_both_priority_classes(
-        self, live: Live, deploy: Deploy, kube: DynamicClient, policy: None
+        self, deploy: Deploy, policy: None, classes: tuple[str, str]
     ) -> None:
-        classes = kube.resources.get(api_version="scheduling.k8s.io/v1", kind="PriorityClass")
-        asked = f"asked-{live.namespace}"
-        classes.create(body={"metadata": {"name": asked}, "value": 7})
-        try:
-            for gated in (True, False):
-                for changed in (1, 0):
-                    run = deploy(priority_class=asked, gated=gated).ok()
-                    assert run.changed == changed
-                    told = f"'{asked}' was asked for, an admission policy made it 'system-cluster-critical'"
-                    assert told in run.task("Apply the tenant's objects")["result"]["overruled"][0]
-        finally:
-            classes.delete(name=asked)
+        for gated in (True, False):
+            for changed in (1, 0):
+                run = deploy(priority_class=classes[0], gated=gated).ok()
+                assert run.changed == changed
+                assert self._told(run, classes[0])
+
+    def test_a_template_that_was_rewritten_is_reported_before_there_is_a_pod(
+        self, live: Live, deploy: Deploy, template_policy: None, classes: tuple[str, str]
+    ) -> None:
+        assert self._told(deploy("--check", priority_class=classes[0]).ok(), classes[0])
+        for changed in (1, 0):
+            run = deploy(priority_class=classes[0]).ok()
+            assert run.changed == changed
+            assert self._told(run, classes[0])
+        assert not live.names("Pod")
+
+    @pytest.mark.parametrize("gated", [True, False], ids=["gated", "warm"])
+    def test_a_pod_of_the_former_class_is_no_policy(
+        self, live: Live, deploy: Deploy, classes: tuple[str, str], gated: bool
+    ) -> None:
+        one, two = classes
+        deploy(priority_class=one, gated=gated).ok()
+        live.scale("tts", 1)
+        wait_for(lambda: live.names("Pod"), what="the tenant's pod")
+        for arguments in (["--check"], []):
+            run = deploy(*arguments, priority_class=two, gated=gated).ok()
+            assert run.changed == 1
+            assert self._overruled(run) == []
+
+    @staticmethod
+    def _overruled(run: Run) -> list[str]:
+        found: list[str] = run.task("Apply the tenant's objects")["result"]["overruled"]
+        return found
+
+    def _told(self, run: Run, asked: str) -> bool:
+        (told,) = self._overruled(run)
+        return f"'{asked}' was asked for, an admission policy made it 'system-cluster-critical'" in told
 
     def test_a_job_that_admission_rewrote_is_not_made_again(self, live: Live, api: Cluster, policy: None) -> None:
         pod = {"restartPolicy": "Never", "containers": [{"name": "main", "image": "registry.example/a:1"}]}

@@ -98,7 +98,7 @@ class Applier:
             step = self._rehearse_once(asked)
         if asked["kind"] != "Deployment":
             return step
-        return replace(step, pod=self._admit(asked, step.live))
+        return replace(step, pod=self._admit(step))
 
     def _rehearse_once(self, asked: Object) -> Step:
         live = self._cluster.read(asked)
@@ -117,10 +117,21 @@ class Applier:
     def _admit(self, asked: Object, live: Optional[Object]) -> Optional[Object]:
         """Show the Deployment's pod to admission: a Deployment is accepted although its pods will not be."""
         try:
-            return self._cluster.apply(objects.pod_of(asked), dry_run=True, force=True)
+            self._cluster.apply(objects.rehearsal_of(asked), dry_run=True, force=True)
         except Refused as refused:
-            if not self._passing(refused, asked, live):
-                raise Refused(asked, {"code": refused.code, "message": f"its pod: {refused.text}"}) from refused
+            raise refused.about(asked) from refused
+        return Step(asked, live, remake=True)
+
+    def _admit(self, step: Step) -> Optional[Object]:
+        """Show the Deployment's pod to admission: a Deployment is accepted although its pods will not be.
+
+        The pod is that of the template as it will be stored, for admission may have rewritten the Deployment first.
+        """
+        try:
+            return self._cluster.apply(objects.pod_of(step.after or step.asked), dry_run=True, force=True)
+        except Refused as refused:
+            if not self._passing(refused, step.asked, step.live):
+                raise refused.about(step.asked, "its pod: ") from refused
             return None
 
     def _passing(self, refused: Refused, asked: Object, live: Optional[Object]) -> bool:

@@ -163,10 +163,10 @@ def pod_of(deployment: Object) -> Object:
     }
 
 
-def rewritten_priority(deployment: Object, pod: Object) -> Optional[str]:
-    """Return a sentence with both values if admission gave ``pod`` another priority class than was asked for."""
+def rewritten_priority(deployment: Object, admitted_pod: Object) -> Optional[str]:
+    """Return a sentence with both values if a pod, or a template, has another priority class than was asked for."""
     asked = deployment["spec"]["template"]["spec"].get("priorityClassName") or ""
-    admitted = pod["spec"].get("priorityClassName") or ""
+    admitted = admitted_pod["spec"].get("priorityClassName") or ""
     if not asked or asked == admitted:
         return None
     return (

@@ -35,6 +35,14 @@ def ready(live: Optional[Object]) -> bool:
     )
 
 
+def rolled_out(live: Object, template: Object) -> bool:
+    """Return whether all pods of a Deployment that do not end are of ``template``; they need not be ready."""
+    status = live.get("status") or {}
+    observed: bool = status.get("observedGeneration", 0) >= live["metadata"]["generation"]
+    alike: bool = live["spec"]["template"] == template
+    return alike and observed and bool(status.get("updatedReplicas", 0) == status.get("replicas", 0))
+
+
 def failed(live: Optional[Object]) -> bool:
     """Return whether waiting on is useless: a Job that has failed."""
     return live is not None and live["kind"] == "Job" and _condition(live, "Failed")

@@ -71,6 +71,10 @@ class Refused(Exception):
         """Return whether somebody else owns a field, or the object is another one than before."""
         return self.code == 409
 
+    def about(self, item: Object, part: str = "") -> Refused:
+        """Return the refusal of something that stands for ``item``, or for its ``part``, as a refusal of ``item``."""
+        return Refused(item, {"code": self.code, "message": f"{part}{self.text}"})
+
     def says(self, pattern: str) -> bool:
         """Return whether the server's text matches ``pattern``."""
         return re.search(pattern, self.text) is not None

@@ -43,11 +43,23 @@ def _settled(cluster: Cluster, asked: Object, deadline: float) -> Optional[Objec
 
 
 def overruled(cluster: Cluster, steps: Iterable[Step]) -> list[str]:
-    """Return what admission made of pods against what was asked: of those that run, else of the rehearsed one."""
+    """Return what admission made of Deployments and of their pods against what was asked."""
     told: list[str] = []
     for step in steps:
-        if step.asked["kind"] == "Deployment":
-            pods = cluster.pods(step.asked) or ([step.pod] if step.pod else [])
-            found = (objects.rewritten_priority(step.asked, pod) for pod in pods)
+        if step.asked["kind"] == "Deployment" and step.after is not None:
+            admitted = [step.after["spec"]["template"], *_pods(cluster, step)]
+            found = (objects.rewritten_priority(step.asked, one) for one in admitted)
             told.extend(dict.fromkeys(sentence for sentence in found if sentence))
     return told
+
+
+def _pods(cluster: Cluster, step: Step) -> list[Object]:
+    """Return the pods that run of the template that was applied, else the rehearsed one.
+
+    A pod of a former template says nothing: it is there until a change is rolled out, and in check mode all the time.
+    """
+    live = cluster.read(step.asked)
+    running: list[Object] = []
+    if live is not None and step.after is not None and readiness.rolled_out(live, step.after["spec"]["template"]):
+        running = [pod for pod in cluster.pods(live) if not (objects.ended(pod) or objects.ending(pod))]
+    return running or ([step.pod] if step.pod else [])
