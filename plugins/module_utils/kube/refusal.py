@@ -14,6 +14,8 @@ from typing import Any, Optional
 from .objects import Object, title
 
 MAX_DETAIL = 300
+# A difference below the complaint, in the one or the other form that Kubernetes versions have for it.
+_DIFFERENCE = re.compile(r"^(?:@@ .* @@|\s*\w+\.\w+\{)$", re.MULTILINE)
 
 IN_PLACE = (
     "this cannot be changed in place: put the former value back, or remove the object "
@@ -25,6 +27,7 @@ REMEDIES: tuple[tuple[str, str], ...] = (
         r"immutable|may not (?:change once set|be changed)|can ?not be (?:changed|less than)|updates .* are forbidden",
         IN_PLACE,
     ),
+    (r"only dynamically provisioned pvc can be resized", IN_PLACE),
     (r"exceeded quota", "raise the ResourceQuota of the namespace, or ask for less"),
     (r"(?:maximum|minimum) \S+ usage per", "keep within the LimitRange of the namespace, or change it"),
     (
@@ -113,7 +116,25 @@ def _text(status: Mapping[str, Any]) -> str:
 
 def _short(message: str) -> str:
     """Return ``message`` without a rejected value too long to read; what is wrong with it stands behind it."""
+    if _DIFFERENCE.search(message):
+        return f"{message.splitlines()[0]} ({_difference(message)})"
     if len(message) <= MAX_DETAIL:
         return message
     head, found, complaint = message.rpartition(": ")
     return f"{head[:60]}…: {complaint[-MAX_DETAIL:]}" if found else f"{message[:MAX_DETAIL]}…"
+
+
+def _difference(message: str) -> str:
+    """Return in one line what changes: the lines that begin with + and -."""
+    told: list[str] = []
+    opened = ""
+    for line in message.splitlines()[1:]:
+        words = " ".join(line.split()).rstrip(",")
+        if words.endswith(("[", "{")) and ":" in words:
+            opened = words
+        elif line[:1] in ("+", "-"):
+            # An entry of a list does not name its field: the line that opens the list does, once.
+            told.append(words if ":" in words else f"{opened} {words}".strip())
+            opened = ""
+    text = ", ".join(told)
+    return text if len(text) <= MAX_DETAIL else f"{text[:MAX_DETAIL]}…"

@@ -29,6 +29,7 @@ def refused(message: str, code: int = 422, causes: list[dict[str, str]] | None =
         ("spec.clusterIPs[0]: Invalid value: may not change once set", IN_PLACE),
         ("value: Forbidden: may not be changed in an update.", IN_PLACE),
         ("updates to statefulset spec for fields other than 'replicas' are forbidden", IN_PLACE),
+        ("only dynamically provisioned pvc can be resized and the storageclass must support resize", IN_PLACE),
         ("exceeded quota: tenants, requested: memory=4Gi", "raise the ResourceQuota"),
         ("maximum memory usage per Container is 1Gi, but limit is 4Gi", "keep within the LimitRange"),
         ("no PriorityClass with name voice was found", "gpu_namespace_priority_class"),
@@ -52,6 +53,40 @@ def test_causes_name_their_fields_once_and_leave_out_repeated_values() -> None:
     assert text.startswith("spec.template: Invalid value: ")
     assert text.endswith("…: field is immutable")
     assert len(text) < 200
+
+
+IMMUTABLE = "Forbidden: spec is immutable after creation except resources.requests for bound claims"
+
+
+@pytest.mark.parametrize(
+    ("difference", "told"),
+    [
+        (
+            '@@ -10,7 +10,7 @@\n  },\n  "V": "",\n- "StorageClassName": "",\n+ "StorageClassName": "fast",\n }\n',
+            '- "StorageClassName": "", + "StorageClassName": "fast"',
+        ),
+        (
+            '@@ -1,6 +1,6 @@\n {\n  "AccessModes": [\n-  "ReadWriteMany"\n+  "ReadWriteOnce"\n  ],\n  "Resources": {\n',
+            '"AccessModes": [ - "ReadWriteMany", + "ReadWriteOnce"',
+        ),
+        (
+            '  core.PersistentVolumeClaimSpec{\n  \t... // 2 more\n- \tVolumeName: "a",\n+ \tVolumeName: "b",\n  }\n',
+            '- VolumeName: "a", + VolumeName: "b"',
+        ),
+    ],
+    ids=["field", "entry of a list", "older form"],
+)
+@pytest.mark.parametrize("rest", ["", " " * 300], ids=["short", "long"])
+def test_of_a_difference_the_complaint_and_the_changed_lines_are_told(difference: str, told: str, rest: str) -> None:
+    message = f"{IMMUTABLE}\n{difference}{rest}"
+    found = refused("ignored", causes=[{"field": "spec", "message": message}])
+    assert found.text == f"spec: {IMMUTABLE} ({told})"
+    assert found.remedy == IN_PLACE
+
+
+def test_lines_of_a_message_that_shows_no_difference_stay() -> None:
+    said = "admission webhook denied the request:\nrules\n- a\n- b"
+    assert refused(said).text == said
 
 
 def test_a_missing_namespace_and_a_conflict_are_known() -> None:
