@@ -14,8 +14,8 @@ description:
     What this owner applied before and leaves out now is removed; what others put there stays.
   - Everything is rehearsed first as a dry run on the API server, the pods of a Deployment included.
     If one object is refused, nothing is changed, and the message says which field it is and what to do.
-    What a rehearsal does not change is not sent.
-  - A Deployment without C(spec.replicas) is created at 0 replicas and never scaled from then on,
+    What a rehearsal does not change, in the object or in what this owner owns of it, is not sent.
+  - A Deployment without C(spec.replicas), or with null for it, is created at 0 replicas and never scaled from then on,
     not even when somebody scales it in the same moment. The number is handed to a second field manager,
     C(sharedgpu.voice/replicas), and so to whoever scales.
   - A Job that is there is never sent again, because its template is immutable and admission policies rewrite it.

@@ -101,6 +101,8 @@ class Cluster:
         meta = item["metadata"]
         try:
             resource = self._client.resource(item["kind"], item["apiVersion"])
+            if resource.namespaced and meta.get("name") and not meta.get("namespace"):
+                raise Refused(item, {"message": "metadata.namespace is missing", "code": 400})
             path = resource.path(name=meta.get("name"), namespace=meta.get("namespace"))
             answer = self._client.client.request(method, path, serialize=False, **options)
             decoded: Object = json.loads(answer.data)

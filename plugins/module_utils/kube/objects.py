@@ -67,12 +67,14 @@ def rebound(item: Object, live: Optional[Object]) -> Object:
     """
     if item.get("kind") != "PersistentVolume" or live is None or live["status"].get("phase") != "Released":
         return item
+    if not (item.get("spec") or {}).get("claimRef"):
+        return item
     return {**item, "spec": {**item["spec"], "claimRef": {**item["spec"]["claimRef"], "uid": ""}}}
 
 
 def leaves_scale(item: Object) -> bool:
     """Return whether the number of replicas is left to others: a Deployment without ``spec.replicas``."""
-    return item.get("kind") == "Deployment" and "replicas" not in item["spec"]
+    return item.get("kind") == "Deployment" and item["spec"].get("replicas") is None
 
 
 def with_replicas(item: Object, number: int) -> Object:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Callable, Optional, TypeVar
 
 from .applier import Applier, Step
+from .asked import checked
 from .cluster import Cluster, no_answer
 from .objects import Object, title
 from .refusal import Refused, RefusedAll, Unreachable
@@ -51,11 +52,12 @@ def answered(module: Any, ask: Callable[[Cluster], T]) -> T:
 
 
 def _run(module: Any, cluster: Cluster) -> dict[str, Any]:
+    present, absent = checked(module.params["present"], module.params["absent"])
     applier, remover = Applier(cluster, check_mode=module.check_mode), Remover(cluster)
-    unwanted = remover.find(module.params["absent"])
+    unwanted = remover.find(absent)
     if module.params["prune"]:
-        unwanted += remover.find_stale(module.params["prune"], [*module.params["present"], *unwanted])
-    steps = applier.run(module.params["present"])
+        unwanted += remover.find_stale(module.params["prune"], [*present, *unwanted])
+    steps = applier.run(present)
     if not module.check_mode:
         remover.remove(unwanted, module.params["wait_timeout"])
         wait(cluster, steps, module.params["wait_timeout"])
