@@ -12,6 +12,7 @@ author:
 description:
   - Applies objects server-side, all of them in one call, as the field manager C(sharedgpu.voice).
     What this owner applied before and leaves out now is removed; what others put there stays.
+    What others put there with the same value is owned by both, and stays until both have left it out.
   - Everything is rehearsed first as a dry run on the API server, the pods of a Deployment included.
     If one object is refused, nothing is changed, and the message says which field it is and what to do.
     What a rehearsal does not change, in the object or in what this owner owns of it, is not sent.
@@ -19,14 +20,15 @@ description:
     not even when somebody scales it in the same moment. The number is handed to a second field manager,
     C(sharedgpu.voice/replicas), and so to whoever scales.
   - A Job that is there is never sent again, because its template is immutable and admission policies rewrite it.
-    Name it by a hash of its settings.
+    Name it by a hash of its settings. One that this owner applied and that has failed is deleted and made anew.
   - M(kubernetes.core.k8s) serves for single objects. It shows no difference for a list of objects, calls a status
     that a controller writes meanwhile a change, and cannot send characters above U+FFFF in a server-side apply.
 options:
   present:
     description:
       - Objects to apply, in this order.
-      - A Namespace among them may be new. Those that live in it are rehearsed as soon as it is there.
+      - A Namespace among them may be new. Those that live in it are rehearsed as soon as it is there,
+        and if one of them is refused, the message names the Namespace as applied before.
     type: list
     elements: dict
     default: []
@@ -80,7 +82,9 @@ requirements:
 attributes:
   check_mode:
     support: full
-    description: What cannot be rehearsed because its namespace is still to come counts as created.
+    description:
+      - What cannot be rehearsed because its namespace is still to come counts as created.
+      - It warns about a namespace or a priority class that a run without it would miss. It does not wait for anything.
   diff_mode:
     support: full
     description: One difference for each object that changes, without its status and the server's bookkeeping.

@@ -17,7 +17,12 @@ from ansible_collections.sharedgpu.voice.plugins.module_utils.kube.run import FI
 from tests.integration.clusters import LocalCluster
 
 NAMESPACED = ("ConfigMap", "Service", "NetworkPolicy", "Deployment", "Job", "PersistentVolumeClaim", "ResourceQuota")
-VERSIONS = {"Deployment": "apps/v1", "NetworkPolicy": "networking.k8s.io/v1", "Job": "batch/v1"}
+VERSIONS = {
+    "Deployment": "apps/v1",
+    "NetworkPolicy": "networking.k8s.io/v1",
+    "Job": "batch/v1",
+    "ReplicaSet": "apps/v1",
+}
 TOLERATION = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
 
 
@@ -133,4 +138,4 @@ def connect(cluster: LocalCluster, manager: str = FIELD_MANAGER) -> Cluster:
 
 def apply(cluster: Cluster, *objects: Object, check_mode: bool = False) -> list[Step]:
     """Apply objects as the module does, without waiting for them."""
-    return Applier(cluster, check_mode=check_mode).run(list(objects))
+    return Applier(cluster, check_mode=check_mode, timeout=60).run(list(objects))

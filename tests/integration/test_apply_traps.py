@@ -13,9 +13,12 @@ from typing import Any
 import pytest
 from kubernetes.dynamic import DynamicClient
 
+from ansible_collections.sharedgpu.voice.plugins.module_utils.kube import readiness
 from ansible_collections.sharedgpu.voice.plugins.module_utils.kube.cluster import Cluster
-from ansible_collections.sharedgpu.voice.plugins.module_utils.kube.objects import Object
+from ansible_collections.sharedgpu.voice.plugins.module_utils.kube.objects import Object, applied_by
 from ansible_collections.sharedgpu.voice.plugins.module_utils.kube.refusal import RefusedAll
+from ansible_collections.sharedgpu.voice.plugins.module_utils.kube.run import FIELD_MANAGER
+from ansible_collections.sharedgpu.voice.plugins.module_utils.kube.waiting import wait
 from tests.integration.applying import Live, apply, connect, deployment, role_play, tenant
 from tests.integration.clusters import LocalCluster, wait_for
 from tests.integration.plays import Playbooks, Run
@@ -117,6 +120,19 @@ class TestReplicas:
                 break
         assert calls >= 4, "read, rehearsal, its pod, apply"
 
+    @pytest.mark.parametrize("before", [0, 1])
+    def test_somebody_scales_while_only_the_ownership_changes(self, live: Live, api: Cluster, before: int) -> None:
+        """The number is ours and another one's, nothing else changes, and we let go of it."""
+        for position in range(5):
+            apply(api, deployment(live.namespace, {}))
+            live.scale("tts", before)
+            api.apply(deployment(live.namespace, {}, replicas=before), force=True)
+            scaled = Interleaved(api, position, partial(live.scale, "tts", 1 - before))
+            apply(scaled, deployment(live.namespace, {}))
+            assert live.replicas("tts") == (1 - before if scaled.done else before), f"call {position}"
+            live.delete("Deployment", "tts")
+            wait_for(lambda: not live.there("Deployment", "tts"), what="the Deployment to be gone")
+
     def test_a_deployment_that_is_deleted_meanwhile_is_not_made_anew_and_woken(self, live: Live, api: Cluster) -> None:
         for position in range(4):
             apply(api, deployment(live.namespace, {}))
@@ -215,6 +231,115 @@ class TestOwnership:
         assert "tts-config was made by somebody else and is left alone" in removed.stdout + removed.stderr
         assert deploy(tasks_from="absent").ok().changed == 0
 
+    def test_what_others_made_alike_becomes_ours_and_is_sent_once(
+        self, live: Live, api: Cluster, cluster: LocalCluster
+    ) -> None:
+        objects = tenant_objects(live.namespace)
+        apply(connect(cluster, "kubectl"), *objects)
+        assert not any(applied_by(live.get(item["kind"], item["metadata"]["name"]), FIELD_MANAGER) for item in objects)
+        assert {step.action for step in apply(api, *objects)} == {"keep"}
+        assert all(applied_by(live.get(item["kind"], item["metadata"]["name"]), FIELD_MANAGER) for item in objects)
+        assert live.replicas("tts") == 0
+        assert {step.action for step in apply(BreaksOff(api, 0), *objects)} == {"keep"}, "nothing is sent again"
+
+    def test_what_was_ours_beside_others_and_is_dropped_is_only_theirs(self, live: Live, api: Cluster) -> None:
+        item = tenant_objects(live.namespace)[0]
+        apply(api, item)
+        live.patch("ConfigMap", "c", {"data": {"a": "theirs"}})
+        apply(api, {**item, "data": {"a": "theirs"}})
+        assert apply(api, item)[0].action == "keep"
+        assert live.get("ConfigMap", "c")["data"] == {"a": "theirs"}
+        assert {step.action for step in apply(BreaksOff(api, 0), item)} == {"keep"}
+
+
+class TestAbsentProvesThatPodsAreGone:
+    def test_a_pod_that_outlives_its_deployment_is_named_with_what_ends_it(self, live: Live, deploy: Deploy) -> None:
+        deploy(gated=False).ok()
+        api = live.api("Deployment")
+        api.delete(name="tts", namespace=live.namespace, body={"propagationPolicy": "Orphan"})
+        wait_for(lambda: not live.there("Deployment", "tts"), what="the Deployment to be gone")
+        (pod,) = (name for _kind, name in live.names("Pod"))
+        assert deploy("--check", tasks_from="absent", ready_timeout=2).ok().changed == 1, "the Service and the policy"
+        removed = deploy(tasks_from="absent", ready_timeout=2)
+        assert removed.rc != 0
+        message = removed.task("Remove the tenant's objects")["result"]["msg"]
+        owner = pod.rpartition("-")[0]
+        remedy = f"kubectl -n {live.namespace} delete replicaset/{owner}, and run again"
+        assert message == (
+            f"Deployment {live.namespace}/tts is gone, but not its pods, which may hold VRAM:\n"
+            f"- Pod {live.namespace}/{pod} still runs and nobody ends it: {remedy}"
+        )
+        assert live.names("Pod") == {("Pod", pod)}, "a pod of others is never deleted"
+        live.delete("ReplicaSet", owner)
+        assert deploy(tasks_from="absent", ready_timeout=60).ok().changed == 0
+        assert live.names("Pod") == set()
+
+    @pytest.mark.parametrize("by", ["somebody else", "us"])
+    def test_a_pod_that_is_held_while_it_ends_is_named_with_its_holder(
+        self, live: Live, deploy: Deploy, by: str
+    ) -> None:
+        deploy(gated=False).ok()
+        (pod,) = (name for _kind, name in live.names("Pod"))
+        live.patch("Pod", pod, {"metadata": {"finalizers": ["example.com/hold"]}})
+        if by == "somebody else":
+            background = {"propagationPolicy": "Background"}
+            live.api("Deployment").delete(name="tts", namespace=live.namespace, body=background)
+            wait_for(lambda: not live.there("Deployment", "tts"), what="the Deployment to be gone")
+        removed = deploy(tasks_from="absent", ready_timeout=3)
+        assert removed.rc != 0
+        message = removed.task("Remove the tenant's objects")["result"]["msg"]
+        assert f"Pod {live.namespace}/{pod} is ending; what holds it: example.com/hold" in message
+        live.patch("Pod", pod, {"metadata": {"finalizers": None}})
+        deploy(tasks_from="absent", ready_timeout=60).ok()
+        assert live.names("Pod") == set()
+
+
+class TestFailedJobs:
+    def test_one_of_ours_is_made_anew(self, live: Live, api: Cluster) -> None:
+        job = failing_job(live.namespace)
+        apply(api, job)
+        failed = until_failed(live)
+        assert apply(api, job, check_mode=True)[0].action == "change"
+        assert live.get("Job", "j")["metadata"]["uid"] == failed
+        job["spec"]["activeDeadlineSeconds"] = 600
+        assert apply(api, job)[0].action == "change"
+        assert live.get("Job", "j")["metadata"]["uid"] != failed
+        assert apply(api, job)[0].action == "keep"
+
+    def test_one_that_would_be_refused_stays(self, live: Live, api: Cluster) -> None:
+        job = failing_job(live.namespace)
+        apply(api, job)
+        failed = until_failed(live)
+        job["spec"]["backoffLimit"] = -1
+        with pytest.raises(RefusedAll, match=rf"- Job {live.namespace}/j: .*backoffLimit.*greater than or equal to 0"):
+            apply(api, job)
+        assert live.get("Job", "j")["metadata"]["uid"] == failed
+
+    def test_one_of_others_is_left_with_what_removes_it(self, live: Live, api: Cluster) -> None:
+        job = failing_job(live.namespace)
+        live.api("Job").create(namespace=live.namespace, body=job)
+        failed = until_failed(live)
+        steps = apply(api, job)
+        assert steps[0].action == "keep"
+        with pytest.raises(RefusedAll) as refused:
+            wait(api, steps, timeout=1)
+        remedy = f"somebody else made it: kubectl -n {live.namespace} delete job j, and run again:\n- DeadlineExceeded"
+        assert remedy in str(refused.value)
+        assert live.get("Job", "j")["metadata"]["uid"] == failed
+
+
+def failing_job(namespace: str) -> Object:
+    container = {"name": "main", "image": "registry.example/a:1"}
+    pod = {"restartPolicy": "Never", "nodeSelector": {"no": "such-node"}, "containers": [container]}
+    spec = {"activeDeadlineSeconds": 1, "template": {"spec": pod}}
+    metadata = {"name": "j", "namespace": namespace}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
+
+
+def until_failed(live: Live) -> str:
+    wait_for(lambda: readiness.failed({**live.get("Job", "j"), "kind": "Job"}), what="the Job to fail")
+    return str(live.get("Job", "j")["metadata"]["uid"])
+
 
 class Broken(Exception):
     """The test ends a run here."""
@@ -291,7 +416,7 @@ class TestRefusals:
             (
                 {"kind": "PersistentVolumeClaim", "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "a"}},
                 {"accessModes": ["ReadWriteMany"]},
-                "spec: ",
+                'for bound claims ("AccessModes": [ - "ReadWriteOnce", + "ReadWriteMany");',
             ),
             ({"kind": "Service", "spec": {"ports": [{"port": 80}]}}, {"clusterIP": "None"}, "spec.clusterIPs"),
         ],
@@ -308,7 +433,8 @@ class TestRefusals:
         before = live.state()
         with pytest.raises(RefusedAll) as refused:
             apply(api, {**config, "data": {"new": "value"}}, {**item, "spec": {**item["spec"], **change}})
-        assert f"{item['kind']} {live.namespace}/x: {field}" in str(refused.value)
+        assert f"{item['kind']} {live.namespace}/x: spec" in str(refused.value)
+        assert field in str(refused.value)
         assert "this cannot be changed in place" in str(refused.value)
         assert live.state() == before
 
@@ -353,6 +479,51 @@ class TestRefusals:
         assert run.rc != 0
         assert f"create the namespace {namespace} first (role gpu_namespace" in run.stdout
 
+    def test_what_was_made_before_a_refusal_is_told(self, kube: DynamicClient, namespace: str, api: Cluster) -> None:
+        item = deployment(namespace, {}, replicas=1)
+        item["spec"]["template"]["spec"]["priorityClassName"] = "no-such-class"
+        new = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+        with pytest.raises(RefusedAll) as refused:
+            apply(api, new, item)
+        before = (
+            f"Applied before: Namespace {namespace}. The rest was not, because the API server refuses:\n- Deployment"
+        )
+        assert str(refused.value).startswith(before)
+        assert Live(kube, namespace).names() == set()
+
+    def test_a_claim_that_cannot_grow_is_told_so(self, live: Live, api: Cluster) -> None:
+        spec = {"accessModes": ["ReadWriteMany"], "storageClassName": "", "volumeName": live.namespace}
+        metadata = {"name": "models", "namespace": live.namespace}
+        claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata}
+        volume = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": live.namespace}}
+        volume["spec"] = {
+            "accessModes": ["ReadWriteMany"],
+            "capacity": {"storage": "1Gi"},
+            "claimRef": metadata,
+            "nfs": {"server": "nfs.example", "path": "/models"},
+        }
+        try:
+            apply(api, volume, {**claim, "spec": {**spec, "resources": {"requests": {"storage": "1Gi"}}}})
+            bound = "Bound"
+            wait_for(
+                lambda: live.get("PersistentVolumeClaim", "models")["status"].get("phase") == bound, what="the binding"
+            )
+            with pytest.raises(RefusedAll) as refused:
+                apply(api, {**claim, "spec": {**spec, "resources": {"requests": {"storage": "2Gi"}}}})
+        finally:
+            live.api("PersistentVolume").delete(name=live.namespace)
+        assert "only dynamically provisioned pvc can be resized" in str(refused.value)
+        assert "this cannot be changed in place" in str(refused.value)
+
+    @pytest.mark.parametrize("option", ["present", "absent"])
+    def test_an_item_without_a_namespace_is_named(self, run_playbook: Playbooks, option: str) -> None:
+        item = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}}
+        task = {"name": "Ask", "sharedgpu.voice.kube_objects": {option: [item]}}
+        play = {"name": "Test", "hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [task]}
+        run = run_playbook([play])
+        assert run.rc != 0
+        assert "ConfigMap c: metadata.namespace is missing" in run.task("Ask")["result"]["msg"]
+
     def test_an_unreachable_cluster_is_one_sentence(self, run_playbook: Playbooks) -> None:
         away = {"K8S_AUTH_KUBECONFIG": "", "K8S_AUTH_HOST": "https://127.0.0.1:1", "K8S_AUTH_API_KEY": "x"}
         run = run_playbook(role_play("gpu_tenant", "present"), variables=tenant("n"), environ=away)
@@ -380,6 +551,7 @@ class TestCheckMode:
             assert f"+++ after: {name.format(namespace)} (applied)" in run.stdout
         names = [item.metadata.name for item in kube.resources.get(api_version="v1", kind="Namespace").get().items]
         assert namespace not in names
+        assert f"a run without --check needs the namespace {namespace} by then" in run.stdout + run.stderr
 
     def test_on_a_changed_cluster_it_shows_the_difference_and_changes_nothing(self, live: Live, deploy: Deploy) -> None:
         deploy(env={"A": "1"}, scripts={"a.sh": "one\ntwo\n"}).ok()

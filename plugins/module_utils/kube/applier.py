@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Optional, Union
 
-from . import objects
+from . import gone, objects, readiness
 from .cluster import Cluster
 from .objects import Object, title, version
 from .refusal import Refused, RefusedAll
@@ -25,9 +26,13 @@ class Step:
     asked: Object
     live: Optional[Object] = None
     after: Optional[Object] = None
-    # The Pod that admission made of a Deployment's template.
+    # The Pod that admission made of the Deployment's template as it will be stored.
     pod: Optional[Object] = None
     hand_over: bool = False
+    # Nothing that a person sees changes, but an apply makes fields ours, or no longer ours.
+    claims: bool = False
+    # A Job of ours that has failed, and would keep failing every run: it is deleted and made anew.
+    remake: bool = False
     # Why there was nothing to rehearse in: the namespace is still to come.
     waits_for: Optional[str] = None
 
@@ -41,15 +46,19 @@ class Step:
         """Return what an apply does: ``create``, ``change`` or ``keep``."""
         if self.live is None:
             return "create"
-        return "change" if self.hand_over or objects.visible(self.live) != objects.visible(self.after) else "keep"
+        changes = self.hand_over or self.remake or objects.visible(self.live) != objects.visible(self.after)
+        return "change" if changes else "keep"
 
 
 class Applier:
     """Rehearses objects and applies what they change."""
 
-    def __init__(self, cluster: Cluster, *, check_mode: bool) -> None:
+    def __init__(self, cluster: Cluster, *, check_mode: bool, timeout: float) -> None:
+        """``timeout``: seconds until a Job that is made anew must be gone."""
         self._cluster = cluster
         self._check_mode = check_mode
+        self._timeout = timeout
+        self._done: list[str] = []
         self.warnings: list[str] = []
 
     def run(self, asked: list[Object]) -> list[Step]:
@@ -77,7 +86,10 @@ class Applier:
             else:
                 refusals.append(str(found))
         if refusals:
-            raise RefusedAll("Nothing was changed, because the API server refuses:\n- " + "\n- ".join(refusals))
+            before = (
+                f"Applied before: {', '.join(self._done)}. The rest was not" if self._done else "Nothing was changed"
+            )
+            raise RefusedAll(f"{before}, because the API server refuses:\n- " + "\n- ".join(refusals))
         return steps
 
     def _rehearse_or_refuse(self, asked: Object, coming: set[str]) -> Union[Step, Refused]:
@@ -85,6 +97,10 @@ class Applier:
             return self._rehearse(asked)
         except Refused as refused:
             missing = refused.missing_namespace
+            if missing and missing not in coming and self._check_mode:
+                self._warn(
+                    f"There is no namespace {missing}; a run without --check needs the namespace {missing} by then"
+                )
             if missing and (missing in coming or self._check_mode):
                 return Step(asked, waits_for=missing)
             return refused
@@ -103,19 +119,22 @@ class Applier:
     def _rehearse_once(self, asked: Object) -> Step:
         live = self._cluster.read(asked)
         if live is not None and asked["kind"] == "Job":
-            # A Job's template is immutable and admission rewrites it: one that is there is never sent again.
-            return Step(asked, live, live)
+            return self._rehearse_job(asked, live)
         asked = objects.rebound(asked, live)
-        if not objects.leaves_scale(asked):
-            return Step(asked, live, self._cluster.apply(asked, dry_run=True, force=True))
-        hand_over = live is not None and objects.scale_would_reset(live, self._cluster.manager)
-        sent = asked
-        if live is None or hand_over:
-            sent = objects.with_replicas(asked, live["spec"]["replicas"] if live else 0)
-        return Step(asked, live, self._cluster.apply(sent, dry_run=True, force=True), hand_over=hand_over)
+        sent, hand_over = asked, False
+        if objects.leaves_scale(asked):
+            hand_over = live is not None and objects.scale_would_reset(live, self._cluster.manager)
+            if live is None or hand_over:
+                sent = objects.with_replicas(asked, live["spec"]["replicas"] if live else 0)
+        after = self._cluster.apply(sent, dry_run=True, force=True)
+        manager = self._cluster.manager
+        claims = live is not None and objects.applied_fields(live, manager) != objects.applied_fields(after, manager)
+        return Step(asked, live, after, hand_over=hand_over, claims=claims)
 
-    def _admit(self, asked: Object, live: Optional[Object]) -> Optional[Object]:
-        """Show the Deployment's pod to admission: a Deployment is accepted although its pods will not be."""
+    def _rehearse_job(self, asked: Object, live: Object) -> Step:
+        """Keep a Job: its template is immutable and admission rewrites it. One of ours that has failed is made anew."""
+        if not readiness.failed(live) or not objects.applied_by(live, self._cluster.manager):
+            return Step(asked, live, live)
         try:
             self._cluster.apply(objects.rehearsal_of(asked), dry_run=True, force=True)
         except Refused as refused:
@@ -141,24 +160,32 @@ class Applier:
         if refused.says("exceeded quota"):  # the pod that it replaces, or the gate keeps away, holds the quota
             return live is not None or objects.leaves_scale(asked)
         if refused.says("no PriorityClass with name") and self._check_mode:
-            self.warnings.append(f"{title(asked)}: {refused.text}; a run without --check needs it by then")
+            self._warn(f"{title(asked)}: {refused.text}; a run without --check needs it by then")
             return True
         return False
 
+    def _warn(self, sentence: str) -> None:
+        if sentence not in self.warnings:
+            self.warnings.append(sentence)
+
     def _perform_all(self, steps: list[Step]) -> None:
-        done: list[str] = []
         for step in steps:
-            if step.action == "keep":
+            if step.action == "keep" and not step.claims:
                 continue
             try:
                 self._perform(step)
             except Refused as refused:
-                applied = ", ".join(done) or "nothing"
+                applied = ", ".join(self._done) or "nothing"
                 raise RefusedAll(f"{refused}. Applied before: {applied}; run again to complete it") from refused
-            done.append(title(step.asked))
+            if step.action != "keep":
+                self._done.append(title(step.asked))
 
     def _perform(self, step: Step) -> None:
         asked, live = step.asked, step.live
+        if live is not None and step.remake:
+            gone.delete(self._cluster, live)
+            gone.until_gone(self._cluster, live, time.monotonic() + self._timeout)
+            live = None
         scaled_by_others = objects.leaves_scale(asked)
         if live is None:
             # Without force: if somebody made the object meanwhile, their values stand and this run says so.

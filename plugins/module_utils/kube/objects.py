@@ -99,8 +99,17 @@ def scale_would_reset(live: Object, manager: str) -> bool:
 
 def applied_by(live: Object, manager: str) -> bool:
     """Return whether ``manager`` applied some of ``live``."""
+    return any(_applier(entry) == manager for entry in live["metadata"].get("managedFields") or [])
+
+
+def applied_fields(live: Object, manager: str) -> Any:
+    """Return which fields ``manager`` owns by applying them; None if it applied nothing."""
     entries = live["metadata"].get("managedFields") or []
-    return any((entry.get("manager"), entry.get("operation")) == (manager, "Apply") for entry in entries)
+    return next((one.get("fieldsV1") for one in entries if _applier(one) == manager), None)
+
+
+def _applier(entry: Mapping[str, Any]) -> Optional[str]:
+    return entry.get("manager") if entry.get("operation") == "Apply" else None
 
 
 def scale_claim(live: Object) -> Object:

@@ -52,15 +52,16 @@ def answered(module: Any, ask: Callable[[Cluster], T]) -> T:
 
 
 def _run(module: Any, cluster: Cluster) -> dict[str, Any]:
+    timeout = module.params["wait_timeout"]
     present, absent = checked(module.params["present"], module.params["absent"])
-    applier, remover = Applier(cluster, check_mode=module.check_mode), Remover(cluster)
+    applier, remover = Applier(cluster, check_mode=module.check_mode, timeout=timeout), Remover(cluster)
     unwanted = remover.find(absent)
     if module.params["prune"]:
         unwanted += remover.find_stale(module.params["prune"], [*present, *unwanted])
     steps = applier.run(present)
     if not module.check_mode:
-        remover.remove(unwanted, module.params["wait_timeout"])
-        wait(cluster, steps, module.params["wait_timeout"])
+        remover.remove(unwanted, timeout)
+        wait(cluster, steps, timeout)
     told = overruled(cluster, steps)
     for warning in [*applier.warnings, *remover.warnings, *told]:
         module.warn(warning)

@@ -29,8 +29,17 @@ def wait(cluster: Cluster, steps: Iterable[Step], timeout: float) -> None:
             continue
         pods = cluster.pods(live) if live else []
         because = "\n- ".join(readiness.explain(live, pods, cluster.warnings(step.asked)))
-        outcome = "has failed" if readiness.failed(live) else f"was not ready within {timeout:g} s"
-        raise RefusedAll(f"{title(step.asked)} {outcome}:\n- {because}")
+        raise RefusedAll(f"{title(step.asked)} {_outcome(live, cluster.manager, timeout)}:\n- {because}")
+
+
+def _outcome(live: Optional[Object], manager: str, timeout: float) -> str:
+    if live is None or not readiness.failed(live):
+        return f"was not ready within {timeout:g} s"
+    if objects.applied_by(live, manager):
+        return "has failed; put right what it names, and the next run makes it anew"
+    meta = live["metadata"]
+    remedy = f"kubectl -n {meta['namespace']} delete job {meta['name']}, and run again"
+    return f"has failed, and somebody else made it: {remedy}"
 
 
 def _settled(cluster: Cluster, asked: Object, deadline: float) -> Optional[Object]:

@@ -91,6 +91,59 @@ def test_a_released_volume_forgets_the_claim_that_is_gone_and_no_other_does() ->
         claim = objects.rebound(volume, {"status": {"phase": phase}})["spec"]["claimRef"]
         assert claim == {"name": "c", "namespace": "n", **uid}
     assert objects.rebound(volume, None) is volume
+    unclaimed = {"kind": "PersistentVolume", "spec": {}}
+    assert objects.rebound(unclaimed, {"status": {"phase": "Released"}}) is unclaimed
+
+
+def test_what_somebody_applied_is_compared_by_fields_and_what_they_updated_is_not() -> None:
+    ours = owned((US, "Update"), ("kubectl", "Apply"))
+    assert objects.applied_fields(ours, US) == {"f:spec": {"f:template": {}}}
+    assert objects.applied_fields(ours, "kubectl") == {"f:spec": {"f:replicas": {}}}
+    assert objects.applied_fields(ours, "others") is None
+    assert objects.applied_by(ours, US)
+    assert not objects.applied_by({"metadata": {}}, US)
+
+
+@pytest.mark.parametrize(
+    ("item", "selector"),
+    [
+        ({"spec": {"selector": {"matchLabels": {"a": "b", "c": "d"}}}}, "a=b,c=d"),
+        (
+            {
+                "spec": {
+                    "selector": {
+                        "matchLabels": {"a": "b"},
+                        "matchExpressions": [
+                            {"key": "in", "operator": "In", "values": ["x", "y"]},
+                            {"key": "out", "operator": "NotIn", "values": ["z"]},
+                            {"key": "has", "operator": "Exists"},
+                            {"key": "not", "operator": "DoesNotExist"},
+                        ],
+                    }
+                }
+            },
+            "a=b,in in (x,y),out notin (z),has,!not",
+        ),
+        ({"metadata": {"labels": {"sharedgpu.voice/workload": "tts", "app": "x"}}}, "sharedgpu.voice/workload=tts"),
+        (
+            {
+                "metadata": {"labels": {"sharedgpu.voice/workload": "tts"}},
+                "spec": {"selector": {"matchLabels": {"a": "b"}}},
+            },
+            "a=b",
+        ),
+        ({"metadata": {"labels": {"app": "x"}}}, ""),
+        ({"metadata": {}, "spec": None}, ""),
+    ],
+)
+def test_pods_are_found_as_the_deployment_says(item: dict[str, Any], selector: str) -> None:
+    assert objects.selector_of({"metadata": {}, **item}) == selector
+
+
+def test_the_rehearsal_of_a_job_has_another_name_that_is_short_enough() -> None:
+    job = {"kind": "Job", "metadata": {"name": "n" * 63, "namespace": "n"}, "spec": {"a": 1}}
+    rehearsed = objects.rehearsal_of(job)
+    assert rehearsed == {**job, "metadata": {"name": "n" * 50 + "-rehearsal", "namespace": "n"}}
 
 
 @pytest.mark.parametrize(
