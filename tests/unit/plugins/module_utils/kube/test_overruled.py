@@ -20,15 +20,18 @@ def deployment(priority: str, **status: Any) -> Object:
     return {"kind": "Deployment", "metadata": metadata, "spec": {"template": template}, "status": status}
 
 
-def told(live: Object | None, *pods: Object, after: str = "asked", rehearsed: str = "asked") -> list[str]:
-    step = Step(deployment("asked"), live, deployment(after), pod=pod("rehearsal", priority=rehearsed))
+def told(live: Object | None, *pods: Object, after: str = "asked", rehearsed: str | None = "asked") -> list[str]:
+    step = Step(
+        deployment("asked"), live, deployment(after), pod=pod("rehearsal", priority=rehearsed) if rehearsed else None
+    )
     sentences = overruled(Played(reads=[live], pods=[list(pods)]), [step])
     return [sentence.partition(" made it ")[2].partition(";")[0] for sentence in sentences]
 
 
+@pytest.mark.parametrize("rehearsed", ["other", None], ids=["rehearsed", "its rehearsal tells nothing"])
 @pytest.mark.parametrize("live", [None, deployment("other"), deployment("asked", **ROLLED_OUT)])
-def test_a_template_that_admission_rewrote_is_told_without_any_pod(live: Object | None) -> None:
-    assert told(live, after="other", rehearsed="other") == ["'other'"]
+def test_a_template_that_admission_rewrote_is_told_without_any_pod(live: Object | None, rehearsed: str | None) -> None:
+    assert told(live, after="other", rehearsed=rehearsed) == ["'other'"]
 
 
 def test_a_pod_that_runs_of_what_is_asked_is_told_once_and_counts_more_than_the_rehearsed_one() -> None:
