@@ -13,7 +13,7 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import ResourceNotFoundError
 
-from tests.integration.applying import Live
+from tests.integration.applying import Live, role_play
 from tests.integration.clusters import LocalCluster, wait_for
 from tests.integration.gating import TARGET, World, deploy, deployment, namespaces
 from tests.integration.plays import Playbooks, Run
@@ -178,6 +178,98 @@ def test_the_kill_switch_goes_as_far_as_it_can_and_says_what_stays(world: World,
     unread = deploy(world, run_playbook, state="disabled")
     assert (unread.rc != 0, world.replicas()) == (True, 0), "what the state says comes after what the plan says"
     assert "sharedgpu.voice.gate_dropped" in flat(unread)
+
+
+def expressed(name: str) -> dict[str, Any]:
+    """Return a target whose selector has expressions only, and whose label others have too."""
+    body = deployment(name)
+    labels = {"app": TARGET, "part": name}
+    body["spec"]["selector"] = {"matchExpressions": [{"key": "part", "operator": "In", "values": [name]}]}
+    body["spec"]["template"]["metadata"]["labels"] = labels
+    return body
+
+
+def of(world: World, plan: dict[str, Any], name: str, namespace: str) -> dict[str, Any]:
+    """Return a plan with one gated tenant more."""
+    another = {**world.plan()["tenants"][0], "name": name, "namespace": namespace, "pods": f"{name}-.+"}
+    return {**plan, "tenants": [*plan["tenants"], {**another, "target": {"kind": "Deployment", "name": name}}]}
+
+
+def test_the_kill_switch_takes_every_tenant_off_though_another_stays(
+    world: World, run_playbook: Playbooks, kube: DynamicClient
+) -> None:
+    with namespaces(kube, "ocr") as (namespace,):
+        later = Live(kube, namespace)
+        for body in (expressed("ocr"), deployment("dub")):
+            later.api("Deployment").create(body=body, namespace=namespace)
+        plan = of(world, of(world, world.plan(pods="chatter.+"), "ocr", namespace), "dub", namespace)
+        deploy(world, run_playbook, plan=plan).ok()
+        world.scale(1)
+        later.scale("ocr", 1)
+        later.scale("dub", 1)
+        (pod,) = wait_for(lambda: list(world.live.all("Pod")), what="the first target's pod")
+        wait_for(lambda: len(list(later.all("Pod"))) == 2, what="the pods of the others")
+        world.live.patch("Pod", pod["metadata"]["name"], {"metadata": {"finalizers": ["dev.sharedgpu/test"]}})
+        frozen = {**deny(namespace, "dub"), "metadata": {"name": namespace}}
+        policies = [kube.resources.get(api_version="admissionregistration.k8s.io/v1", kind=kind) for kind in DENYING]
+        for api, body in zip(policies, (frozen, bound(namespace)), strict=True):
+            api.create(body=body)
+        try:
+            wait_for(lambda: not may_scale(later, "dub"), what="the API server to refuse to scale it")
+            stuck = deploy(world, run_playbook, plan=plan, state="disabled", timeout=2)
+        finally:
+            for api in policies:
+                api.delete(name=namespace)
+            world.live.patch("Pod", pod["metadata"]["name"], {"metadata": {"finalizers": None}})
+        said = flat(stuck)
+        assert stuck.rc != 0
+        assert f"{pod['metadata']['name']} of {world.namespace}/{TARGET} did not end within 2 s" in said
+        assert f"{namespace}/dub cannot be scaled to 0 and may hold VRAM: " in said
+        assert f"{namespace}/ocr" not in said.split("Name all that stay")[1]
+        assert [later.replicas(name) for name in ("ocr", "dub")] == [0, 1]
+        deploy(world, run_playbook, plan=plan, state="disabled").ok()
+        assert (later.replicas("dub"), list(later.all("Pod"))) == (0, [])
+
+
+DENYING = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+
+
+def deny(namespace: str, name: str) -> dict[str, Any]:
+    """Return a policy of the API server that refuses to scale a Deployment."""
+    rules = {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["UPDATE"]}
+    chosen = {**rules, "resources": ["deployments/scale"], "resourceNames": [name], "scope": "Namespaced"}
+    matched = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
+    constraints = {"resourceRules": [chosen], "namespaceSelector": matched}
+    return {"spec": {"matchConstraints": constraints, "validations": [{"expression": "false", "message": "frozen"}]}}
+
+
+def bound(name: str) -> dict[str, Any]:
+    return {"metadata": {"name": name}, "spec": {"policyName": name, "validationActions": ["Deny"]}}
+
+
+def may_scale(live: Live, name: str) -> bool:
+    with contextlib.suppress(ApiException):
+        live.scale(name, 1)
+        return True
+    return False
+
+
+def test_the_kill_switch_says_in_one_sentence_that_no_cluster_answers(world: World, run_playbook: Playbooks) -> None:
+    play = [*role_play("offpeak_gate")]
+    away = {"K8S_AUTH_KUBECONFIG": "/dev/null", "K8S_AUTH_HOST": "https://127.0.0.1:9"}
+    run = run_playbook(play, variables=world.settings(state="disabled"), environ=away)
+    (failed,) = [task["result"] for task in run.tasks if task["outcome"] == "failed"]
+    assert "check that KUBECONFIG, or the K8S_AUTH_* variables, name a cluster that runs" in failed["msg"]
+    assert "Max retries" not in run.stdout
+
+
+def test_a_tenant_that_may_run_at_any_time_needs_no_windows(world: World, run_playbook: Playbooks) -> None:
+    demand = {"tenants": {"tts": {"demand": {"url": "http://queue:80/", "path": "n", "any_time": True}}}}
+    plan = world.plan(windows=(), gate=demand)
+    del plan["tenants"][0]["windows"]
+    deploy(world, run_playbook, plan=plan).ok()
+    assert kinds(world.gates, "batch/v1", "CronJob") == []
+    assert deploy(world, run_playbook, plan=plan).ok().changed == 0
 
 
 def flat(run: Run) -> str:
