@@ -29,9 +29,9 @@ def live(kube: DynamicClient, namespace: str) -> Live:
 def make(run_playbook: Playbooks, namespace: str) -> Make:
     """Run the role."""
 
-    def run(*arguments: str, **settings: Any) -> Run:
+    def run(*arguments: str, environ: dict[str, str] | None = None, **settings: Any) -> Run:
         variables = {f"gpu_namespace_{name}": value for name, value in {"name": namespace, **settings}.items()}
-        return run_playbook(role_play("gpu_namespace"), *arguments, variables=variables)
+        return run_playbook(role_play("gpu_namespace"), *arguments, variables=variables, environ=environ)
 
     return run
 
@@ -161,6 +161,9 @@ class TestNfs:
             ({"kind": "nfs", "server": "192.0.2.1", "export": "/srv"}, "gpu_namespace_storage.directory is not set"),
             ({**NFS, "directory": "../secrets"}, "gpu_namespace_storage.directory: '../secrets' does not lie below"),
             ({**NFS, "directory": "/absolute"}, "gpu_namespace_storage.directory: '/absolute' does not lie below"),
+            ({**NFS, "directory_mode": 0o777}, "gpu_namespace_storage.directory_mode: 511 is no mode in quotes"),
+            ({**NFS, "size": "20GB"}, "gpu_namespace_storage.size: '20GB' is no Kubernetes quantity; write "),
+            ({**NFS, "claim": "Models"}, "gpu_namespace_storage.claim: 'Models' is no name of a PersistentVolumeClaim"),
             ({"kind": "tape"}, "value of kind must be one of: nfs, storage_class, existing_claim, ephemeral"),
         ],
     )
@@ -180,16 +183,40 @@ class TestClaims:
         claim = live.get("PersistentVolumeClaim", "models")
         assert claim["spec"]["storageClassName"] == "fast"
         assert claim["spec"]["resources"]["requests"]["storage"] == "5Gi"
-        run = make(storage=storage, state="absent").ok()
+        # As -e name=false and an INI inventory give it: text, which would be true.
+        run = make(storage=storage, state="absent", purge_storage="false").ok()
         assert live.names() == {("PersistentVolumeClaim", "models")}
         assert "gpu_namespace_purge_storage: true removes them" in " ".join(run.stdout.split())
-        make(storage=storage, state="absent", purge_storage=True).ok()
+        make(storage=storage, state="absent", purge_storage="yes").ok()
         assert not live.there("Namespace", live.namespace)
 
-    def test_an_existing_claim_must_exist(self, make: Make, live: Live) -> None:
-        run = make(storage={"kind": "existing_claim", "claim": "weights"})
+    def test_an_existing_claim_must_exist_before_anything_is_changed(self, make: Make, live: Live) -> None:
+        storage = {"kind": "existing_claim", "claim": "weights"}
+        run = make(storage=storage)
         assert run.rc != 0
         assert "there is no PersistentVolumeClaim 'weights'" in " ".join(run.stdout.split())
+        assert not live.there("Namespace", live.namespace)
+        make(default_deny=False).ok()
+        spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+        assert make(storage=storage).rc != 0
+        assert not live.there("NetworkPolicy", "default-deny"), "nobody who runs there is cut off"
+        live.api("PersistentVolumeClaim").create(
+            namespace=live.namespace, body={"metadata": {"name": "weights"}, "spec": spec}
+        )
+        make(storage=storage).ok()
+        kept = " ".join(make(storage=storage, state="absent").ok().stdout.split())
+        assert "this role did not make the claim and never deletes it" in kept
+        assert "removes them" not in kept
+
+    def test_no_cluster_is_told_in_one_sentence(self, make: Make) -> None:
+        away = {"K8S_AUTH_KUBECONFIG": "/dev/null", "K8S_AUTH_HOST": "https://127.0.0.1:9"}
+        for settings in ({"state": "absent"}, {"storage": {"kind": "existing_claim"}}):
+            run = make(environ=away, **settings)
+            assert run.rc != 0
+            assert "check that KUBECONFIG, or the K8S_AUTH_* variables, name a cluster that runs" in " ".join(
+                run.stdout.split()
+            )
+            assert "Max retries" not in run.stdout
 
 
 class TestAbsent:

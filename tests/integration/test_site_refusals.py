@@ -111,6 +111,19 @@ BAD_SETTINGS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         ("offpeak_gate_exporter_urls", "does not begin with http://", "http://host:port"),
     ),
     "gate_engine": ({"offpeak_gate_engine": "cron"}, ("offpeak_gate_engine", "cron", "reconciler")),
+    "decimal_memory": (
+        {"stt_speaches_resources": {"requests": {"memory": "2GB"}}},
+        ("stt_speaches_resources.requests.memory", "'2GB'", "such as 2Gi"),
+    ),
+    "decimal_storage": (
+        {"gpu_namespace_storage": {"kind": "storage_class", "size": "20GB"}},
+        ("gpu_namespace_storage.size", "'20GB'", "such as 2Gi"),
+    ),
+    "claim": ({"tts_chatterbox_claim": "My_Models"}, ("tts_chatterbox_claim", "'My_Models'", "use a-z, 0-9")),
+    "gate_memory": (
+        {"offpeak_gate_resources": {"limits": {"memory": "128MB"}}},
+        ("offpeak_gate_resources.limits.memory", "'128MB'", "such as 2Gi"),
+    ),
     "other_target": ({"tts_chatterbox_name": "tts"}, ("tts_chatterbox_name", "'tts'", "the target of tenant tts")),
 }
 
