@@ -41,6 +41,16 @@ def site(*roles: str) -> list[dict[str, Any]]:
     return [{"name": "Deploy", "hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": included}]
 
 
+#: defaults, as -e name=value and INI inventories give them
+AS_TEXT = {
+    "stt_speaches_vad_on_gpu": "false",
+    "stt_speaches_proof_timeout": "120",
+    "stt_speaches_start_attempts": "90",
+    "tts_chatterbox_bf16": "false",
+    "tts_chatterbox_download": "true",
+    "tts_chatterbox_start_attempts": "180",
+    "gpu_namespace_default_deny": "true",
+}
 BOTH = site("gpu_namespace", "stt_speaches", "tts_chatterbox")
 SERVICES = site("stt_speaches", "tts_chatterbox")
 
@@ -118,7 +128,7 @@ def subset(part: Mapping[str, object], whole: Mapping[str, object]) -> dict[str,
 def test_both_are_deployed_as_the_plan_says_and_a_second_run_changes_nothing(
     run_playbook: Playbooks, live: Live, namespace: str
 ) -> None:
-    settings = variables(namespace)
+    settings = variables(namespace, **AS_TEXT)
     assert run_playbook(BOTH, variables=settings).ok().changed == 3
     assert_speaches(live)
     assert_chatterbox(live)
@@ -224,9 +234,9 @@ def test_on_demand_with_key_and_seeded_cache(run_playbook: Playbooks, live: Live
         stt_mode="on_demand",
         stt_speaches_preload="none",
         stt_speaches_claim="models",
-        stt_speaches_idle_seconds=60,
+        stt_speaches_idle_seconds="60",  # as -e and INI inventories give it
         stt_speaches_api_key_secret="stt-key",
-        stt_speaches_vad_on_gpu=True,
+        stt_speaches_vad_on_gpu="true",
         gpu_namespace_storage={"kind": "storage_class", "storage_class": "none", "claim": "models"},
         stt_speaches_ready_timeout=1,
     )
@@ -257,8 +267,8 @@ def test_voices_on_the_volume_are_seeded_from_the_same_image(
         tts_chatterbox_voices="volume",
         tts_chatterbox_default_voice=ODD_VOICE,
         tts_chatterbox_claim="models",
-        tts_chatterbox_download=False,
-        tts_chatterbox_bf16=True,
+        tts_chatterbox_download="false",
+        tts_chatterbox_bf16="true",
         tts_chatterbox_model="ResembleAI/chatterbox-turbo",
         tts_chatterbox_generation_defaults={"temperature": 0.7, "language": "de"},
         gpu_namespace_storage={"kind": "storage_class", "storage_class": "none", "claim": "models"},
@@ -315,3 +325,26 @@ def test_the_gate_owns_the_scale_and_absent_removes_everything(
     assert run_playbook(SERVICES, variables=gone).ok().changed == 2
     assert {kind: live.names(api, kind) for api, kind in TENANT_KINDS} == {kind: set() for _, kind in TENANT_KINDS}
     assert run_playbook(SERVICES, variables=gone).ok().changed == 0
+
+
+def test_two_tenants_of_one_namespace_do_not_take_each_others_deployment(
+    run_playbook: Playbooks, live: Live, namespace: str
+) -> None:
+    settings = variables(namespace)
+    plan: Any = settings["vram_plan"]
+    night = {"name": "night", "card": "t4", "mode": "on_demand", "peak": "1Gi", "namespace": namespace}
+    plan["tenants"].append({**night, "pods": "night-.+"})
+    run_playbook(site("gpu_namespace", "stt_speaches"), variables=settings).ok()
+    other = settings | {"stt_speaches_tenant": "night"}
+    for state in ("present", "absent"):
+        run = run_playbook(site("stt_speaches"), variables=other | {"stt_speaches_state": state})
+        assert run.rc != 0
+        said = (
+            f"stt_speaches_name: 'speaches' is the Deployment of tenant stt in namespace {namespace}; give each tenant"
+        )
+        assert said in " ".join(run.stdout.split())
+    assert live.deployment("speaches")["metadata"]["labels"]["sharedgpu.voice/tenant"] == "stt"
+    run_playbook(site("stt_speaches"), variables=other | {"stt_speaches_name": "night"}).ok()
+    plan["tenants"][0]["name"] = "speech"
+    renamed = settings | {"stt_speaches_tenant": "speech"}
+    assert run_playbook(site("stt_speaches"), variables=renamed).ok().changed == 1
