@@ -7,6 +7,7 @@ from kubernetes.dynamic.exceptions import NotFoundError
 
 from dev.demo.snapshot import changes, snapshot
 from tests.integration.sites import (
+    DEMO,
     GATE_OFF,
     NAMESPACES,
     REMOVE,
@@ -77,6 +78,19 @@ def test_rollback_does_not_call_off_what_it_does_not_know(full: Bench) -> None:
             words = ("Deployment tts/chatterbox-tts is the target of tts", "sharedgpu.voice.gate_off")
             assert missing(words, failure(full.play(ROLLBACK))) == []
             assert full.may_scale("chatterbox-tts")
+
+
+def test_rollback_names_the_tenants_that_there_are(full: Bench) -> None:
+    said = failure(full.play(ROLLBACK, rollback_tenant="tss"))
+    assert missing(("rollback_tenant: 'tss' is no tenant of vram_plan", "declared: ", "stt", "tts"), said) == []
+
+
+@pytest.mark.parametrize("playbook", [ROLLBACK, GATE_OFF, REMOVE])
+def test_the_ways_to_stop_say_in_one_sentence_that_no_cluster_answers(own: Bench, playbook: str) -> None:
+    away = {"K8S_AUTH_KUBECONFIG": "/dev/null", "K8S_AUTH_HOST": "https://127.0.0.1:9"}
+    said = failure(own.run(playbook, inventory=DEMO, environ=away))
+    assert "check that KUBECONFIG, or the K8S_AUTH_* variables, name a cluster that runs" in said
+    assert "Max retries" not in said
 
 
 def test_lowered_floor_leaves_gate_and_tenant_as_they_are(full: Bench) -> None:
