@@ -11,31 +11,21 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
-#: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#resources-that-support-set-based-requirements
-FORMS = {"In": "{key} in ({values})", "NotIn": "{key} notin ({values})", "Exists": "{key}", "DoesNotExist": "!{key}"}
+from ansible_collections.sharedgpu.voice.plugins.module_utils.core.errors import InputError, shown
+from ansible_collections.sharedgpu.voice.plugins.module_utils.core.selectors import requirements
 
 
 def label_selectors(selector: object) -> list[str]:
     """Return ``matchLabels`` and ``matchExpressions`` of a selector as requirements; none would select every pod."""
-    if not isinstance(selector, Mapping):
-        raise _unusable(selector)
-    equal = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
-    found = equal + [_requirement(expression) for expression in selector.get("matchExpressions") or []]
+    remedy = "use spec.selector of a Deployment"
+    try:
+        found = requirements(selector) if isinstance(selector, Mapping) else []
+    except InputError as error:
+        raise AnsibleFilterError(f"sharedgpu.voice.label_selectors: {error}; {remedy}") from error
     if not found:
-        raise _unusable(selector)
+        problem = f"{shown(selector)} is no selector that chooses pods; {remedy}"
+        raise AnsibleFilterError(f"sharedgpu.voice.label_selectors: {problem}")
     return found
-
-
-def _requirement(expression: Mapping[str, Any]) -> str:
-    form = FORMS.get(expression.get("operator", ""))
-    if form is None:
-        raise _unusable(expression)
-    return form.format(key=expression["key"], values=",".join(expression.get("values") or []))
-
-
-def _unusable(value: object) -> AnsibleFilterError:
-    problem = f"{value!r} is no selector that chooses pods; use spec.selector of a Deployment"
-    return AnsibleFilterError(f"sharedgpu.voice.label_selectors: {problem}")
 
 
 class FilterModule:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Optional
+
+from ..core.selectors import requirements
 
 Object = dict[str, Any]
 
@@ -132,14 +134,7 @@ def selector_of(item: Object) -> str:
     if not selector:
         named = (item["metadata"].get("labels") or {}).get(WORKLOAD_LABEL)
         selector = {"matchLabels": {WORKLOAD_LABEL: named}} if named else {}
-    wanted = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
-    return ",".join(wanted + [_expression(**one) for one in selector.get("matchExpressions") or []])
-
-
-def _expression(key: str, operator: str, values: Sequence[str] = ()) -> str:
-    if operator in ("In", "NotIn"):
-        return f"{key} {operator.lower()} ({','.join(values)})"
-    return key if operator == "Exists" else f"!{key}"
+    return ",".join(requirements(selector))
 
 
 def ended(pod: Object) -> bool:
