@@ -38,7 +38,7 @@ cluster-down: setup ## stop the local cluster and remove its data (5 s)
 
 ## Check it
 .PHONY: test lint unit sanity integration molecule packaging
-test: setup ## set up and pass all tests (25 min; first time 33 min)
+test: setup ## set up and pass all tests (30 min; first time 38 min)
 	@python -m dev.checks lint unit sanity packaging integration molecule
 
 lint: setup ## style, types and documentation: ruff, mypy, yamllint, ansible-lint, shellcheck, antsibull-docs (30 s)
@@ -53,7 +53,7 @@ sanity: setup ## ansible-test sanity on the built collection, without Docker (1 
 packaging: setup ## build the collection, install it in an empty path, use it from there (30 s)
 	@pytest -q tests/packaging
 
-integration: programs ## tests against a real API server and a real Prometheus, a few clusters at a time (16 min)
+integration: programs ## tests against a real API server and a real Prometheus, a few clusters at a time (21 min)
 	@pytest -q -n 3 --dist loadfile --no-loadscope-reorder tests/integration
 
 molecule: programs ## converge, repeat, verify on the local cluster, and on a real node where root may have one (4 min; first time 6 min)

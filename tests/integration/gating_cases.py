@@ -188,11 +188,13 @@ class Doubts(Batch):
     def __init__(self, lanes: Sequence[Lane], cases: Sequence[Case], source: str) -> None:
         self._source = source
         self._used = list(lanes[:FEW])
+        #: by the lane's namespace; what else a lane still has is of another file's last case
+        self._gates: dict[str, Gate] = {}
         super().__init__(self._used, cases)
 
     def healed(self) -> None:
         """Let all lanes be honest again and see each gate admit: nothing else had been in the way."""
-        lanes = [lane for lane in self._used if lane.gates_of_case]
+        lanes = [lane for lane in self._used if lane.namespace in self._gates]
         for lane in lanes:
             lane.metrics.fault = honest
             lane.control("reset")
@@ -216,19 +218,19 @@ class Doubts(Batch):
             self._free.put(lane)
 
     def _standing(self, lane: Lane) -> Gate:
-        if not lane.gates_of_case or lane.gates_of_case[0].process.poll() is not None:
+        gate = self._gates.get(lane.namespace)
+        if gate is None or gate.process.poll() is not None:
             lane.begin()
             lane.metrics.fault = answers("", 503)
             for exporter in EXPORTERS if self._source == "exporters" else ():
                 lane.control("fault", exporter=exporter, fault="http_500")
-            lane.ready(lane.gate(source=self._source))
-        return lane.gates_of_case[0]
+            gate = self._gates[lane.namespace] = lane.ready(lane.gate(source=self._source))
+        return gate
 
     def close(self) -> None:
         super().close()
-        for lane in self._used:
-            for gate in lane.gates_of_case:
-                gate.close()
+        for gate in self._gates.values():
+            gate.close()
 
 
 def blind(gate: Gate, codes: str) -> float:
