@@ -21,6 +21,7 @@ description:
     C(sharedgpu.voice/replicas), and so to whoever scales.
   - A Job that is there is never sent again, because its template is immutable and admission policies rewrite it.
     Name it by a hash of its settings. One that this owner applied and that has failed is deleted and made anew.
+  - With nothing to apply or remove, it fails where no API server answers, and in one sentence.
   - M(kubernetes.core.k8s) serves for single objects. It shows no difference for a list of objects, calls a status
     that a controller writes meanwhile a change, and cannot send characters above U+FFFF in a server-side apply.
 options:

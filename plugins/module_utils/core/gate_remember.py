@@ -40,7 +40,6 @@ def _remember(look: Look, tenant: TenantPolicy, target: int, reason: str) -> Ten
     if reason == reasons.ADMITTED:
         memory = replace(memory, admitted_at=None, loading_since=None)
     before = memory.target if memory.target is not None or facts is None else min(1, facts.replicas)
-    foreign = reason in (reasons.FOREIGN_START, reasons.FOREIGN_STOP)
     told = target == 0 if facts is None else target != facts.replicas  # what nobody sees is not let in
     turned = before is not None and target != before and told
     # Also one that nobody told to come goes now, whatever the reason: its VRAM is on its way to the others.
@@ -49,7 +48,7 @@ def _remember(look: Look, tenant: TenantPolicy, target: int, reason: str) -> Ten
     return replace(
         memory,
         target=memory.target if facts is None and target == 1 else target,
-        changed_at=now if turned or foreign or leaves else memory.changed_at,
+        changed_at=now if turned or leaves or reason == reasons.FOREIGN_STOP else memory.changed_at,
         transitions=(*memory.transitions, now) if turned else memory.transitions,
         cool_down_until=now + look.policy.gate.cool_down if reason in COOLING else memory.cool_down_until,
         seen_at=memory.seen_at if look.blind(tenant) else now,
